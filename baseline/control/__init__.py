@@ -1,0 +1,1 @@
+"""The controller process and the janitor: plan, guard, reconcile, expire, release."""

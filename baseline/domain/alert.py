@@ -1,0 +1,152 @@
+"""Alerts: merged deviations for a person, and what the person said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from baseline.domain.deviation import Deviation, EdgeEvidence, Family, Maturity, Reason
+from baseline.domain.errors import NotAllowed
+from baseline.domain.workload import WorkloadId
+
+NAMESPACE = UUID("6f0c2b1e-6d0b-5a53-9b6e-9c1d9f1f5e10")  # ours, made once; every deterministic id hangs below it
+MERGE_WITHIN_S = 3600  # deviations of one workload and family closer than this are one alert
+EDGES_KEPT = 64
+REASONS_KEPT = 8
+
+
+class Disposition(StrEnum):
+    """What a person decided."""
+
+    NONE = "none"
+    CONFIRMED = "confirmed"  # an attack
+    DISMISSED = "dismissed"  # normal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Who decided what, when and why."""
+
+    disposition: Disposition
+    by: str
+    at: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Merged deviations of one workload and family."""
+
+    id: str
+    workload: WorkloadId
+    family: Family
+    families: tuple[Family, ...]
+    opened_at: float  # event time: end of the window that opened it
+    updated_at: float  # event time: end of the newest deviating window
+    window_start: int  # of the first deviating window
+    window_end: int  # of the first deviating window
+    windows: int  # deviating windows merged
+    p: float  # the smallest
+    threshold: float
+    sentence: str  # the one plain sentence of why
+    reasons: tuple[Reason, ...]
+    edges: tuple[EdgeEvidence, ...]
+    maturity: Maturity
+    model_set: str
+    local_labels: tuple[tuple[str, str], ...] = ()
+    decision: Decision | None = None
+    recorded_at: float = 0.0  # processing time of the first write: what latency is measured from
+    revision: int = 1
+
+    @property
+    def disposition(self) -> Disposition:
+        """NONE until a person decided."""
+        return self.decision.disposition if self.decision else Disposition.NONE
+
+    @property
+    def is_open(self) -> bool:
+        """Nobody decided yet."""
+        return self.decision is None
+
+    @property
+    def score(self) -> float:
+        """1 - p; higher is more unusual."""
+        return 1.0 - self.p
+
+
+def alert_id(workload: WorkloadId, family: Family, first_window_start: int) -> str:
+    """Deterministic, so that replaying the log never doubles an alert. No model version in it, for the same reason."""
+    return str(uuid5(NAMESPACE, f"alert|{workload.key}|{family}|{first_window_start}"))
+
+
+def opened(deviation: Deviation, *, sentence: str, recorded_at: float) -> Alert:
+    """A new alert from its first deviation."""
+    return Alert(
+        id=alert_id(deviation.workload, deviation.family, deviation.window_start),
+        workload=deviation.workload,
+        family=deviation.family,
+        families=deviation.families,
+        opened_at=deviation.window_end,
+        updated_at=deviation.window_end,
+        window_start=deviation.window_start,
+        window_end=deviation.window_end,
+        windows=1,
+        p=deviation.p,
+        threshold=deviation.threshold,
+        sentence=sentence,
+        reasons=deviation.reasons[:REASONS_KEPT],
+        edges=deviation.edges[:EDGES_KEPT],
+        maturity=deviation.maturity,
+        model_set=deviation.model_set,
+        local_labels=deviation.local_labels,
+        recorded_at=recorded_at,
+    )
+
+
+def absorbs(alert: Alert, deviation: Deviation) -> bool:
+    """Whether the deviation belongs to this alert: same workload, a family of the alert, close enough in time."""
+    return (
+        alert.workload == deviation.workload
+        and (
+            deviation.family is alert.family or deviation.family in alert.families or alert.family in deviation.families
+        )
+        and 0 <= deviation.window_start - alert.updated_at + deviation.window_end - deviation.window_start
+        and deviation.window_start - alert.updated_at <= MERGE_WITHIN_S
+    )
+
+
+def merged(alert: Alert, deviation: Deviation, *, sentence: str) -> Alert:
+    """The alert with one more deviation. Idempotent: a window it already holds changes nothing."""
+    if deviation.window_end <= alert.updated_at:
+        return alert
+    stronger = deviation.p < alert.p
+    return replace(
+        alert,
+        updated_at=deviation.window_end,
+        windows=alert.windows + 1,
+        p=min(alert.p, deviation.p),
+        families=tuple(dict.fromkeys((*alert.families, *deviation.families))),
+        sentence=sentence if stronger else alert.sentence,
+        reasons=deviation.reasons[:REASONS_KEPT] if stronger else alert.reasons,
+        edges=_merged_edges(deviation.edges, alert.edges),
+        maturity=deviation.maturity,
+        local_labels=deviation.local_labels or alert.local_labels,
+        revision=alert.revision + 1,
+    )
+
+
+def _merged_edges(newer: tuple[EdgeEvidence, ...], older: tuple[EdgeEvidence, ...]) -> tuple[EdgeEvidence, ...]:
+    """Newest evidence of each edge, the largest shares first; bounded, because a scan has thousands."""
+    by_edge = {evidence.edge: evidence for evidence in (*older, *newer)}
+    return tuple(sorted(by_edge.values(), key=lambda evidence: (-evidence.share, str(evidence.edge)))[:EDGES_KEPT])
+
+
+def decided(alert: Alert, decision: Decision) -> Alert:
+    """The alert with a person's decision. A decision may be changed, never taken back to undecided.
+
+    Raises NotAllowed when the same disposition was already given (by whom is in the message).
+    """
+    if alert.decision and alert.decision.disposition is decision.disposition:
+        raise NotAllowed(f"alert {alert.id} was already {alert.decision.disposition} by {alert.decision.by}")
+    return replace(alert, decision=decision, revision=alert.revision + 1)

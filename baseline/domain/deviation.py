@@ -1,0 +1,80 @@
+"""Deviations: windows past their threshold, with reasons in words and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from baseline.domain.edge import Edge
+from baseline.domain.workload import WorkloadId
+
+
+class Family(StrEnum):
+    """Independent kinds of evidence. Two of them agreeing is what an automatic restriction asks for."""
+
+    VOLUME = "volume"  # how much
+    FAN_OUT = "fan-out"  # how many peers, ports, connections
+    NOVELTY = "novelty"  # peers and ports never used before
+    FAILURE = "failure"  # denied, unanswered, aborted
+    SHAPE = "shape"  # ratios: bytes a connection, connections a peer
+    TIMING = "timing"  # regularity, unusual hour
+
+
+class Maturity(StrEnum):
+    """How far a baseline can be trusted."""
+
+    LEARNING = "learning"  # no judgement of its own yet
+    PROVISIONAL = "provisional"  # judged, mostly by its peers
+    MATURE = "mature"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One line of why."""
+
+    family: Family
+    feature: str  # name in features.schema, or "new_edge"
+    sentence: str  # "312 connections started; 0 to 14 expected here on Tuesdays at 03 h"
+    actual: float
+    expected_low: float
+    expected_high: float
+    z: float  # robust residual; positive: more than normal
+    share: float  # of the evidence, in [0, 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeEvidence:
+    """One edge that carries a deviation."""
+
+    edge: Edge
+    is_new: bool  # the baseline never used it
+    connections: int
+    bytes_out: int
+    bytes_in: int
+    failed: int  # denied or unanswered connections
+    share: float  # of the deviation, in [0, 1]
+    peer_labels: tuple[tuple[str, str], ...] = ()  # labels the log showed for the peer, sorted
+    normal_rate: float = 0.0  # connections per window that are normal on this edge at this hour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """A window past its threshold: a fact, not yet an alert."""
+
+    workload: WorkloadId
+    window_start: int
+    window_end: int
+    p: float  # calibrated p-value of the window, in (0, 1]; smaller is more unusual
+    threshold: float  # the alert threshold p was compared with
+    family: Family  # the strongest
+    families: tuple[Family, ...]  # all that are past their own threshold, strongest first
+    reasons: tuple[Reason, ...]  # strongest first
+    edges: tuple[EdgeEvidence, ...]  # largest share first, new ones before old ones of equal share
+    maturity: Maturity
+    model_set: str  # id of the model set that judged
+    local_labels: tuple[tuple[str, str], ...] = ()  # labels the log showed for the workload's pods, sorted
+
+    @property
+    def score(self) -> float:
+        """1 - p, in [0, 1]; higher is more unusual."""
+        return 1.0 - self.p

@@ -1,0 +1,1 @@
+"""Windows to numbers: the ordered schema, the vectors, the calendar. Pure numpy."""

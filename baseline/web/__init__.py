@@ -1,0 +1,1 @@
+"""The REST API for people: look, confirm, dismiss, restrict, hold, release."""

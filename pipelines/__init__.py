@@ -1,0 +1,1 @@
+"""Offline jobs over the product's services: backfill, retrain, evaluate, promote. Run as ``python -m pipelines.NAME``."""
