@@ -46,7 +46,7 @@ class Definitions:
 
 
 def definitions() -> Definitions:
-    """The official definitions where they are, else our reduced ones; absent official ones fail where all is required."""
+    """The official definitions where they are, else our reduced ones (a failure where everything is required)."""
     shared = find_shared_dir()
     official = shared.joinpath(*OFFICIAL) if shared else None
     if official is not None and official.is_dir():

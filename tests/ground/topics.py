@@ -22,7 +22,4 @@ def create_topic(bootstrap: str, name: str, partitions: int, *, configs: Mapping
 
 def _has_partitions(admin: KafkaAdminClient, name: str, partitions: int) -> bool:
     described = admin.describe_topics([name])
-    return any(
-        topic["name"] == name and len(topic["partitions"]) == partitions
-        for topic in described
-    )
+    return any(topic["name"] == name and len(topic["partitions"]) == partitions for topic in described)
