@@ -1,7 +1,7 @@
-"""What the product needs of the outside, as Protocols. Adapters keep them, services and processes take them as arguments.
+"""What the product needs of the outside, as Protocols; services and processes take them as arguments.
 
-Every port has a real adapter and an in-memory twin (``adapters/memory``); one contract suite in ``tests/contracts`` runs over both.
-Errors are those of ``domain.errors``: an adapter translates whatever its library raises.
+Every port has a real adapter and an in-memory twin (``adapters/memory``); one contract suite in ``tests/contracts``
+runs over both. Errors are those of ``domain.errors``: an adapter translates whatever its library raises.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class FlowSink(Protocol):
         ...
 
     def flush(self, timeout_s: float) -> None:
-        """Return when everything queued is acknowledged; raise Unavailable otherwise (nothing may be forgotten then)."""
+        """Return when everything queued is acknowledged; Unavailable otherwise (then nothing may be forgotten)."""
         ...
 
     def partitions(self, topic: str) -> Sequence[int]:
@@ -242,7 +242,8 @@ class AlertBook(Protocol):
 
     def put(self, alert: Alert) -> bool:
         """Insert or update what the stream knows; True when it is new. Never touches a decision, never goes back:
-        an alert with ``updated_at`` not newer than the stored one changes nothing."""
+        an alert with ``updated_at`` not newer than the stored one changes nothing.
+        """
         ...
 
     def decide(self, alert_id: str, decision: Decision, *, revision: int | None) -> Alert:
@@ -495,7 +496,8 @@ class IdempotencyBook(Protocol):
 
     def begin(self, *, token: str, key: str, request_hash: str, now: float) -> StoredAnswer | None:
         """Claim the key (None), or the stored answer of the same request; Conflict when it is being answered
-        elsewhere or was used for another request."""
+        elsewhere or was used for another request.
+        """
         ...
 
     def finish(self, *, token: str, key: str, answer: StoredAnswer) -> None:
@@ -507,21 +509,44 @@ class Books(Protocol):
     """All books in one transaction: committed on leaving without an error, rolled back otherwise."""
 
     @property
-    def alerts(self) -> AlertBook: ...
+    def alerts(self) -> AlertBook:
+        """Alerts."""
+        ...
+
     @property
-    def restrictions(self) -> RestrictionBook: ...
+    def restrictions(self) -> RestrictionBook:
+        """Restrictions."""
+        ...
+
     @property
-    def workloads(self) -> WorkloadBook: ...
+    def workloads(self) -> WorkloadBook:
+        """Workloads seen."""
+        ...
+
     @property
-    def feedback(self) -> FeedbackBook: ...
+    def feedback(self) -> FeedbackBook:
+        """Decisions as training data."""
+        ...
+
     @property
-    def audit(self) -> AuditLog: ...
+    def audit(self) -> AuditLog:
+        """Who did what."""
+        ...
+
     @property
-    def outbox(self) -> Outbox: ...
+    def outbox(self) -> Outbox:
+        """What is still to be told."""
+        ...
+
     @property
-    def tokens(self) -> TokenBook: ...
+    def tokens(self) -> TokenBook:
+        """Who may use the API."""
+        ...
+
     @property
-    def idempotency(self) -> IdempotencyBook: ...
+    def idempotency(self) -> IdempotencyBook:
+        """First answers."""
+        ...
 
 
 class Library(Protocol):

@@ -111,7 +111,7 @@ def absorbs(alert: Alert, deviation: Deviation) -> bool:
         and (
             deviation.family is alert.family or deviation.family in alert.families or alert.family in deviation.families
         )
-        and 0 <= deviation.window_start - alert.updated_at + deviation.window_end - deviation.window_start
+        and deviation.window_start - alert.updated_at + deviation.window_end - deviation.window_start >= 0
         and deviation.window_start - alert.updated_at <= MERGE_WITHIN_S
     )
 

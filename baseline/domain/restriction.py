@@ -158,10 +158,14 @@ def held(restriction: Restriction, *, by: str, now: float, hold_s: float = HOLD_
         raise NotAllowed(f"restriction {restriction.id} is {restriction.state} and cannot be held")
     extended = max(restriction.expires_at, min(now + hold_s, restriction.max_expires_at))
     state = State.HELD if restriction.state is State.APPLIED else restriction.state
+    approver = by if restriction.approved_by == "auto" else restriction.approved_by
     return replace(
-        restriction, state=state, expires_at=extended, approved_by=by if restriction.approved_by == "auto" else restriction.approved_by,
+        restriction,
+        state=state,
+        expires_at=extended,
+        approved_by=approver,
         revision=restriction.revision + 1,
-    )  # fmt: skip
+    )
 
 
 def renewed(restriction: Restriction, *, until: float) -> Restriction:

@@ -48,7 +48,8 @@ class EdgeCounts:
 
 
 SUMS = (
-    "records", "flows", "started", "completed", "packets_in", "packets_out", "bytes_in", "bytes_out", "denied", "attempts",
+    "records", "flows", "started", "completed", "packets_in", "packets_out", "bytes_in", "bytes_out",
+    "denied", "attempts",
 )  # fmt: skip
 
 
