@@ -46,7 +46,7 @@ class KafkaServer:
         self._java = [java, "-cp", f"{jars}/*"]
         self._folder = folder
         self._properties = folder / "server.properties"
-        command = [*self._java, *HEAP, "-Dlog4j2.level=WARN", "kafka.Kafka", self._properties]
+        command: list[str | Path] = [*self._java, *HEAP, "-Dlog4j2.level=WARN", "kafka.Kafka", self._properties]
         self._process = ServerProcess("kafka", command, log=folder / "kafka.log")
 
     @classmethod

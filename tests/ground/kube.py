@@ -69,7 +69,7 @@ class KubeApi:
         return self._apiserver.started_in_s
 
     def start(self) -> None:
-        """Start etcd if need be, then the API server; returns when it serves (and takes Calico objects, once loaded)."""
+        """Start etcd if need be, then the API server; returns when it serves and, once loaded, takes Calico objects."""
         if not self._etcd.is_running:
             self._etcd.start(lambda: _answers(f"{self._etcd_url}/health"), timeout_s=30.0)
         if not self._apiserver.is_running:

@@ -16,7 +16,7 @@ class TansuBroker:
         self._port = free_port()
         self.bootstrap = f"127.0.0.1:{self._port}"
         url = f"tcp://{self.bootstrap}"
-        command = [binary, "broker", "--listener-url", url, "--advertised-listener-url", url]
+        command: list[str | Path] = [binary, "broker", "--listener-url", url, "--advertised-listener-url", url]
         command += ["--storage-engine", "memory://tansu/"]
         self._process = ServerProcess("tansu", command, log=folder / "tansu.log")
 
