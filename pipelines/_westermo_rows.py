@@ -116,7 +116,7 @@ def segments_of(row: dict[str, str], capture: str, group: dict[tuple[str, str], 
 
 
 def side_of(row: dict[str, str], end: str) -> Side:
-    """What end ``s`` or ``r`` of a row sent; flag counts are the rates of the file (empty but for TCP) times packets."""
+    """What end ``s`` or ``r`` of a row sent; flags are counted as rate (empty but for TCP) times packets."""
     packets = float(row[f"{end}Packets"])
 
     def flagged(flag: str) -> int:
