@@ -7,11 +7,13 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 from baseline.domain.deviation import Deviation, EdgeEvidence, Family, Maturity, Reason
+from baseline.domain.edge import Direction, Peer
 from baseline.domain.errors import NotAllowed
 from baseline.domain.workload import WorkloadId
 
 NAMESPACE = UUID("6f0c2b1e-6d0b-5a53-9b6e-9c1d9f1f5e10")  # ours, made once; every deterministic id hangs below it
 MERGE_WITHIN_S = 3600  # deviations of one workload and family closer than this are one alert
+MAIN_SHARE = 0.1  # an edge that carries at least this share of a deviation is one of its main edges; by judgement
 EDGES_KEPT = 64
 REASONS_KEPT = 8
 
@@ -105,15 +107,23 @@ def opened(deviation: Deviation, *, sentence: str, recorded_at: float) -> Alert:
 
 
 def absorbs(alert: Alert, deviation: Deviation) -> bool:
-    """Whether the deviation belongs to this alert: same workload, a family of the alert, close enough in time."""
-    return (
-        alert.workload == deviation.workload
-        and (
-            deviation.family is alert.family or deviation.family in alert.families or alert.family in deviation.families
-        )
-        and deviation.window_start - alert.updated_at + deviation.window_end - deviation.window_start >= 0
-        and deviation.window_start - alert.updated_at <= MERGE_WITHIN_S
-    )
+    """Whether the deviation is more of what the alert already tells.
+
+    Same workload, close enough in time, and about the same peers: an attack that moves on to another victim needs
+    eyes, and edges to restrict, of its own. Where either names no main peer, the same family decides.
+    """
+    if alert.workload != deviation.workload:
+        return False
+    if deviation.window_end < alert.window_start or deviation.window_start - alert.updated_at > MERGE_WITHIN_S:
+        return False
+    theirs, ours = _main_peers(deviation.edges), _main_peers(alert.edges)
+    if theirs and ours:
+        return bool(theirs & ours)
+    return deviation.family in alert.families
+
+
+def _main_peers(edges: tuple[EdgeEvidence, ...]) -> set[tuple[Direction, Peer]]:
+    return {(evidence.edge.direction, evidence.edge.peer) for evidence in edges if evidence.share >= MAIN_SHARE}
 
 
 def merged(alert: Alert, deviation: Deviation, *, sentence: str) -> Alert:
