@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import baseline
+from baseline.domain.workload import OwnerKind, owner
 from pipelines import _westermo_devices as devices
 from pipelines import _westermo_rows as rows
 from pipelines import westermo
@@ -26,8 +27,8 @@ EVENT_LINES = (
     "[1678444174.081 -- 2023-03-10 10:29:34 -- 0.00] [INFO] data collection starts",
     "[1678444220.000 -- x -- 1] [BAD-MITM-START] Manual MITM starts",
     "[1678444253.000 -- x -- 2] [BAD-MITM-END] done",
-    "[1678444276.000 -- x -- 3] [BAD-MISCONF-DUPLICATION-START] "
-    "hub|centre(phy) will be given ip 198.18.134.6 (same as bottom)",
+    "[1678444276.000 -- x -- 3] [BAD-MISCONF-DUPLICATION-START] hub|centre(phy) will be given ip 198.18.134.6 (same as "
+    + "bottom)",
     "[1678444314.000 -- x -- 4] [BAD-MISCONF-DUPLICATION-END]cleaned up, reset ip 198.18.134.1 on hub|centre(phy)",
     "[1678444332.000 -- x -- 5] [BAD-SSH-START] SSH 248 times (T=5) target: 198.18.134.6",
     "[1678444459.000 -- x -- 6] [BAD-SSH-END] 74 of 248 retval 5",
@@ -36,7 +37,7 @@ EVENT_LINES = (
     "[1678444587.000 -- x -- 9] [BAD-MISCONF-START] Misconf bad address bottom: 198.18.134.6 --> 198.134.18.38",
     "[1678444615.000 -- x -- 10] [BAD-MISCONF-END] Fix misconfiguration with a good address (198.18.134.38)",
     "[1678444716.000 -- x -- 11] [BAD-PORTSCAN2-START] "
-    "Port scan several devices nmap 198.18.134.38 198.18.134.1 198.18.134.38",
+    + "Port scan several devices nmap 198.18.134.38 198.18.134.1 198.18.134.38",
     "[1678444812.000 -- x -- 12] [BAD-PORTSCAN2-END] 2",
 )
 
@@ -143,6 +144,14 @@ def test_pod_hashes_look_like_those_of_kubernetes_and_differ() -> None:
     hashes = {device.pod_hash for device in devices.DEVICES.values()}
     assert len(hashes) == len(devices.DEVICES) == 11
     assert all(re.fullmatch(r"[bcdfghjklmnpqrstvwxz2456789]{10}", each) for each in hashes)
+
+
+def test_each_device_is_its_own_deployment() -> None:
+    """The product derives exactly the workload that the labels name, with labels and without."""
+    for name, device in devices.DEVICES.items():
+        labels = {"app": name, "pod-template-hash": device.pod_hash}
+        assert owner(name_aggr=device.name_aggr, labels=labels) == (name, OwnerKind.DEPLOYMENT)
+        assert owner(name_aggr=device.name_aggr) == (name, OwnerKind.DEPLOYMENT)
 
 
 def test_a_packet_on_its_way_through_counts_once() -> None:
