@@ -27,8 +27,7 @@ EVENT_LINES = (
     "[1678444174.081 -- 2023-03-10 10:29:34 -- 0.00] [INFO] data collection starts",
     "[1678444220.000 -- x -- 1] [BAD-MITM-START] Manual MITM starts",
     "[1678444253.000 -- x -- 2] [BAD-MITM-END] done",
-    "[1678444276.000 -- x -- 3] [BAD-MISCONF-DUPLICATION-START] hub|centre(phy) will be given ip 198.18.134.6 (same as "
-    + "bottom)",
+    "[1678444276.000 -- x -- 3] [BAD-MISCONF-DUPLICATION-START] hub|centre(phy) given ip 198.18.134.6 (same as bottom)",
     "[1678444314.000 -- x -- 4] [BAD-MISCONF-DUPLICATION-END]cleaned up, reset ip 198.18.134.1 on hub|centre(phy)",
     "[1678444332.000 -- x -- 5] [BAD-SSH-START] SSH 248 times (T=5) target: 198.18.134.6",
     "[1678444459.000 -- x -- 6] [BAD-SSH-END] 74 of 248 retval 5",
@@ -36,8 +35,7 @@ EVENT_LINES = (
     "[1678444476.000 -- x -- 8] [GOOD-SSH-END] done",
     "[1678444587.000 -- x -- 9] [BAD-MISCONF-START] Misconf bad address bottom: 198.18.134.6 --> 198.134.18.38",
     "[1678444615.000 -- x -- 10] [BAD-MISCONF-END] Fix misconfiguration with a good address (198.18.134.38)",
-    "[1678444716.000 -- x -- 11] [BAD-PORTSCAN2-START] "
-    + "Port scan several devices nmap 198.18.134.38 198.18.134.1 198.18.134.38",
+    "[1678444716.000 -- x -- 11] [BAD-PORTSCAN2-START] several devices nmap 198.18.134.38 198.18.134.1 198.18.134.38",
     "[1678444812.000 -- x -- 12] [BAD-PORTSCAN2-END] 2",
 )
 
