@@ -20,7 +20,7 @@ import httpx
 import yaml
 
 from tests.ground.build import APISERVER, ETCD, Part, built, how_to_build
-from tests.ground.calico import definitions, probe_writes
+from tests.ground.calico import Definitions, definitions, probe_writes
 from tests.ground.process import ServerProcess, free_port
 from tests.ground.require import missing
 from tests.ground.waiting import eventually
@@ -118,9 +118,9 @@ class KubeApi:
         created: dict[str, Any] = answer.json()
         return created
 
-    def load_calico(self) -> None:
-        """Create Calico's definitions, admission policies and built-in tier, and wait until writes are accepted."""
-        found = definitions()
+    def load_calico(self, found: Definitions | None = None) -> None:
+        """Create Calico's definitions, admission policies and default tier, and wait until writes are accepted."""
+        found = found or definitions()
         self.is_official_calico = found.is_official
         for path, body in found.objects:
             self.create(path, body)

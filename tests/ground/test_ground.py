@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from kafka import KafkaConsumer, KafkaProducer
 from kubernetes import client as kubernetes_client
 from kubernetes import config as kubernetes_config
 
-from tests.ground.calico import CALICO
+from tests.ground.calico import CALICO, reduced_definitions
 from tests.ground.kafka import KafkaServer
 from tests.ground.kube import KubeApi
 from tests.ground.postgres import PostgresServer
@@ -196,3 +197,21 @@ def test_the_api_server_comes_back_with_its_objects(kube_api: KubeApi) -> None:
     kube_api.start()
     assert kube_api.request("GET", f"{POLICIES}/{stored['metadata']['name']}").status_code == httpx.codes.OK
     assert kube_api.request("POST", POLICIES, body=_policy(tier=None)).status_code == httpx.codes.CREATED
+
+
+def test_the_reduced_definitions_behave_like_calicos_own(tmp_path: Path) -> None:
+    """Where Calico's definitions are not at hand, ours set the tier label and refuse what Calico refuses."""
+    api = KubeApi.prepare(tmp_path)
+    try:
+        api.start()
+        api.load_calico(reduced_definitions())
+        assert not api.is_official_calico
+        _tier(api)
+        stored = api.create(POLICIES, _policy())
+        assert stored["metadata"]["labels"]["projectcalico.org/tier"] == "behaviour"
+        assert stored["spec"]["egress"] == [{"action": "Deny"}]
+        assert api.request("POST", POLICIES, body=_policy(action="Drop")).status_code == 422
+        assert api.request("DELETE", f"{CALICO}/tiers/default?dryRun=All").status_code == 422
+    finally:
+        api.stop()
+        api.stop_etcd()
