@@ -16,6 +16,7 @@ MERGE_WITHIN_S = 3600  # deviations of one workload and family closer than this 
 MAIN_SHARE = 0.1  # an edge that carries at least this share of a deviation is one of its main edges; by judgement
 EDGES_KEPT = 64
 REASONS_KEPT = 8
+TIMELINE_KEPT = 120
 
 
 class Disposition(StrEnum):
@@ -56,6 +57,7 @@ class Alert:
     edges: tuple[EdgeEvidence, ...]
     maturity: Maturity
     model_set: str
+    timeline: tuple[tuple[int, int, float], ...] = ()  # deviating windows: start, end, p; the newest are kept
     local_labels: tuple[tuple[str, str], ...] = ()
     decision: Decision | None = None
     recorded_at: float = 0.0  # processing time of the first write: what latency is measured from
@@ -101,6 +103,7 @@ def opened(deviation: Deviation, *, sentence: str, recorded_at: float) -> Alert:
         edges=deviation.edges[:EDGES_KEPT],
         maturity=deviation.maturity,
         model_set=deviation.model_set,
+        timeline=((deviation.window_start, deviation.window_end, deviation.p),),
         local_labels=deviation.local_labels,
         recorded_at=recorded_at,
     )
@@ -141,6 +144,7 @@ def merged(alert: Alert, deviation: Deviation, *, sentence: str) -> Alert:
         reasons=deviation.reasons[:REASONS_KEPT] if stronger else alert.reasons,
         edges=_merged_edges(deviation.edges, alert.edges),
         maturity=deviation.maturity,
+        timeline=(*alert.timeline, (deviation.window_start, deviation.window_end, deviation.p))[-TIMELINE_KEPT:],
         local_labels=deviation.local_labels or alert.local_labels,
         revision=alert.revision + 1,
     )
