@@ -7,7 +7,7 @@ WORKERS ?= 2
 SYNC := UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --frozen --inexact --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check ground bench docs size
+.PHONY: help setup demo test check ground coverage bench docs size
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ test: ground  ## all tests; those whose server is missing skip and say how to ge
 check: setup  ## style, types, layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
+
+coverage: ground  ## all tests with branch coverage, child processes included
+	$(BIN)/coverage erase; $(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS) && $(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 bench: setup  ## the figures of the README
 	$(SYNC) --group bench && $(BIN)/python -m benchmarks.stream
