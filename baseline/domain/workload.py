@@ -53,40 +53,50 @@ class WorkloadId:
         raise ValueError(f"not a workload: {text!r} (write namespace/name or cluster/namespace/name)")
 
 
-# The alphabet of Kubernetes' generated suffixes (k8s.io/apimachinery util/rand) has no vowels and no 0, 1, 3:
-# that is what tells "web-7d4b9c" (a ReplicaSet) from "web-backend" (a name).
-_SAFE = "bcdfghjklmnpqrstvwxz2456789"
-_REPLICA_SET_HASH = re.compile(rf"-([{_SAFE}]{{8,10}}|[0-9a-f]{{9,10}})$")
-_POD_SUFFIX = re.compile(rf"-[{_SAFE}]{{5}}$")
-_CRON_STAMP = re.compile(r"-\d{7,10}$")  # minutes (or, before Kubernetes 1.21, seconds) since the epoch
-_ORDINAL = re.compile(r"-\d{1,5}$")
+# What Kubernetes generates, and how we tell it from what a person typed:
+# - a pod's random suffix is five of k8s.io/apimachinery's safe letters (no vowels, no y, no 0, 1, 3);
+# - a ReplicaSet's hash is a decimal uint32 whose digits are mapped one by one, so only ten letters ever appear:
+#   0123456789 -> 456789bcdf. That is what tells "web-7d4b9c" (a ReplicaSet) from "web-backend" (a name);
+#   before Kubernetes 1.8 the digits stood there as they were;
+# - a CronJob's Job ends in minutes since the epoch (before 1.21: seconds). The ranges (2019 to 2046) keep dates such
+#   as import-20260131 apart.
+_POD_SUFFIX = re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}$")
+_REPLICA_SET_HASH = re.compile(r"-(?:[456789bcdf]{6,10}|\d{9,10})$")
+_CRON_STAMP = re.compile(r"-(?:2[6-9]\d{6}|3\d{7}|1[4-9]\d{8}|20\d{8})$")
+_ORDINAL = re.compile(r"-(?:0|[1-9]\d{0,2})$")
+_DIGIT = re.compile(r"\d")
 
 _JOB_LABELS = ("batch.kubernetes.io/job-name", "job-name")
+_TEMPLATE_HASH_LABELS = ("pod-template-hash", "rollouts-pod-template-hash")
+_SET_LABELS = ("apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name")
 
 
 def owner(*, name_aggr: str, pod_name: str = "", labels: Mapping[str, str] | None = None) -> tuple[str, OwnerKind]:
-    """Name and kind of the owner of the pods a record speaks of.
+    """Name and kind of the owner of the pods a record speaks of; the name is ``""`` when the record names none.
 
-    ``name_aggr`` is Calico's aggregated name: ``generateName*`` or a bare pod name. Labels decide where there are
-    any; names decide otherwise, and where a name could be read in two ways the longer owner name is kept: two
-    workloads never collapse into one by guessing.
+    ``name_aggr`` is Calico's aggregated name: ``generateName*`` or a bare pod name; ``pod_name`` is used where the
+    aggregated name says nothing (``""``, ``*``). Labels decide where there are any; names decide otherwise, and
+    where a name could be read in two ways the longer owner name is kept: two workloads never collapse into one by
+    guessing. Labels that are missing change the kind, hardly ever the name.
     """
     known = labels or {}
-    prefix, is_generated = _prefix(name_aggr or pod_name)
-    if job := next((known[label] for label in _JOB_LABELS if known.get(label)), ""):
+    stated = name_aggr if name_aggr not in ("", "*") else pod_name
+    is_generated = stated.endswith("*")
+    prefix = stated[:-1].rstrip("-") if is_generated else stated
+    if job := _first(known, _JOB_LABELS):
         return _job_owner(job)
-    if template_hash := known.get("pod-template-hash"):
-        return _replica_set_owner(prefix, template_hash, is_generated=is_generated)
-    if known.get("apps.kubernetes.io/pod-index") is not None or "statefulset.kubernetes.io/pod-name" in known:
-        return _ORDINAL.sub("", prefix) if not is_generated else prefix, OwnerKind.STATEFUL_SET
-    if revision := known.get("controller-revision-hash"):
-        # A StatefulSet's revision is "<set name>-<hash>", a DaemonSet's is the bare hash.
-        return (
-            _ORDINAL.sub("", prefix)
-            if not is_generated and "-" in revision
-            else _pod_prefix(prefix, is_generated=is_generated)
-        ), (OwnerKind.STATEFUL_SET if "-" in revision else OwnerKind.DAEMON_SET)
-    return _owner_by_name(prefix, is_generated=is_generated)
+    if template_hash := _first(known, _TEMPLATE_HASH_LABELS):
+        replica_set = prefix if is_generated else _POD_SUFFIX.sub("", prefix)
+        deployment = replica_set.removesuffix(f"-{template_hash}")
+        if deployment and deployment != replica_set:
+            return deployment, OwnerKind.DEPLOYMENT
+    revision = known.get("controller-revision-hash", "")
+    # A StatefulSet's revision is "<set name>-<hash>", a DaemonSet's is the bare hash.
+    if "-" in revision or _first(known, _SET_LABELS):
+        return (prefix if is_generated else _stripped(_ORDINAL, prefix)), OwnerKind.STATEFUL_SET
+    if revision:
+        return (prefix if is_generated else _stripped(_POD_SUFFIX, prefix)), OwnerKind.DAEMON_SET
+    return _owner_of_generated(prefix) if is_generated else _owner_of_pod(prefix)
 
 
 def match_labels(labels: Mapping[str, str]) -> dict[str, str]:
@@ -104,48 +114,42 @@ def match_labels(labels: Mapping[str, str]) -> dict[str, str]:
 _VOLATILE_LABELS = frozenset({
     "pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name",
     "apps.kubernetes.io/pod-index", "controller-uid", "batch.kubernetes.io/controller-uid", "job-name",
-    "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index",
+    "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index", "rollouts-pod-template-hash",
 })  # fmt: skip
 
 
-def _prefix(name_aggr: str) -> tuple[str, bool]:
-    if name_aggr.endswith("*"):
-        return name_aggr[:-1].rstrip("-"), True
-    return name_aggr, False
+def _first(labels: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((labels[name] for name in names if labels.get(name)), "")
 
 
-def _pod_prefix(prefix: str, *, is_generated: bool) -> str:
-    return prefix if is_generated else _POD_SUFFIX.sub("", prefix)
+def _stripped(suffix: re.Pattern[str], name: str) -> str:
+    """The name without the suffix, unless nothing would be left."""
+    return suffix.sub("", name) or name
 
 
 def _job_owner(job: str) -> tuple[str, OwnerKind]:
-    cron = _CRON_STAMP.sub("", job)
-    return (cron, OwnerKind.CRON_JOB) if cron != job and cron else (job, OwnerKind.JOB)
+    cron = _stripped(_CRON_STAMP, job)
+    return (cron, OwnerKind.CRON_JOB) if cron != job else (job, OwnerKind.JOB)
 
 
-def _replica_set_owner(prefix: str, template_hash: str, *, is_generated: bool) -> tuple[str, OwnerKind]:
-    replica_set = _pod_prefix(prefix, is_generated=is_generated)
-    deployment = replica_set.removesuffix(f"-{template_hash}")
-    if deployment != replica_set and deployment:
+def _owner_of_generated(prefix: str) -> tuple[str, OwnerKind]:
+    """From the ``generateName`` alone, which says Deployment or CronJob, or nothing: sets and Jobs look alike."""
+    if (cron := _stripped(_CRON_STAMP, prefix)) != prefix:
+        return cron, OwnerKind.CRON_JOB
+    if (deployment := _stripped(_REPLICA_SET_HASH, prefix)) != prefix:
         return deployment, OwnerKind.DEPLOYMENT
-    return _owner_by_name(prefix, is_generated=is_generated)
+    return prefix, OwnerKind.UNKNOWN
 
 
-def _owner_by_name(prefix: str, *, is_generated: bool) -> tuple[str, OwnerKind]:
-    base = _pod_prefix(prefix, is_generated=is_generated)
-    if is_generated or base != prefix:
-        cron = _CRON_STAMP.sub("", base)
-        if cron != base and cron:
-            return cron, OwnerKind.CRON_JOB
-        deployment = _REPLICA_SET_HASH.sub("", base)
-        if deployment != base and deployment:
-            return deployment, OwnerKind.DEPLOYMENT
-        if is_generated:
-            return (
-                base,
-                OwnerKind.UNKNOWN,
-            )  # a StatefulSet, DaemonSet, Job or bare ReplicaSet: the name alone cannot say
-        return base, OwnerKind.UNKNOWN
-    if (stateful := _ORDINAL.sub("", prefix)) != prefix and stateful:
+def _owner_of_pod(name: str) -> tuple[str, OwnerKind]:
+    """From a pod's full name alone: a random suffix counts after a hash or stamp, or when it holds a digit.
+
+    ``web-https`` and ``api-grpcs`` would otherwise pass for generated names.
+    """
+    if (base := _stripped(_POD_SUFFIX, name)) != name:
+        owner_name, kind = _owner_of_generated(base)
+        if kind is not OwnerKind.UNKNOWN or _DIGIT.search(name[len(base) :]):
+            return owner_name, kind
+    if (stateful := _stripped(_ORDINAL, name)) != name:
         return stateful, OwnerKind.STATEFUL_SET
-    return prefix, OwnerKind.POD
+    return name, OwnerKind.POD
