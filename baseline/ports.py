@@ -496,8 +496,14 @@ class IdempotencyBook(Protocol):
 
     def begin(self, *, token: str, key: str, request_hash: str, now: float) -> StoredAnswer | None:
         """Claim the key (None), or the stored answer of the same request; Conflict when it is being answered
-        elsewhere or was used for another request.
+        elsewhere, KeyReused when it was used for another request. A claim nobody finished is free after a minute.
+
+        In a transaction of its own: only a committed claim is seen by others.
         """
+        ...
+
+    def abandon(self, *, token: str, key: str) -> None:
+        """Give a claimed key free: the request failed and changed nothing. A stored answer stays."""
         ...
 
     def finish(self, *, token: str, key: str, answer: StoredAnswer) -> None:

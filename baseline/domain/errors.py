@@ -5,6 +5,7 @@
     |- SchemaMismatch         numbers made with another feature schema
     |- ModelSetRejected       a model set that is damaged, unsafe or not ours
     |- CheckpointRejected     a checkpoint that is damaged or from a future format
+    |- BookRejected           a stored row that is damaged or was written by a newer version
     |- GateRefused            a gate of a pipeline said no (exit code 3)
     |- RuleError              a request that breaks a rule of the domain
     |  |- NotFound            no such alert, restriction, ...
@@ -16,6 +17,7 @@
        |- Denied              401 or 403: our credentials or rights do not suffice
        |- Missing             the object or its kind does not exist there
        |- Conflict            exists already, or was changed since read: read again
+       |  |- KeyReused        an idempotency key came back with another request
        |- Invalid             refused as malformed or forbidden by admission: retrying the same bytes is useless
        |- ForeignObject       an object that is not ours stands where ours should be: never touched
 
@@ -52,6 +54,10 @@ class ModelSetRejected(BaselineError):
 
 class CheckpointRejected(BaselineError):
     """A checkpoint that must not be restored: damaged, or written by a newer format."""
+
+
+class BookRejected(BaselineError):
+    """A row of the books that must not be read: damaged, or written by a newer version."""
 
 
 class GateRefused(BaselineError):
@@ -112,6 +118,10 @@ class Missing(OutsideError):
 
 class Conflict(OutsideError):
     """Exists already, or was changed since it was read."""
+
+
+class KeyReused(Conflict):
+    """An idempotency key was used before, for another request."""
 
 
 class Invalid(OutsideError):

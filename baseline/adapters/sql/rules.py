@@ -1,0 +1,39 @@
+"""What writing into a book means, pure: one place for SQL and for the in-memory twin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from baseline.domain.alert import Alert
+from baseline.ports import WorkloadFacts
+
+CLAIM_S = 60.0  # an unfinished idempotency claim older than this belongs to a process that died
+ANSWERS_KEPT_S = 24 * 3600.0  # how long a repeated request still gets its first answer
+
+
+def advanced(stored: Alert, seen: Alert) -> Alert:
+    """The stored alert with what the stream newly knows; itself when that is not newer.
+
+    The decision, the moment of the first write and the book's own revision stay ours.
+    """
+    if seen.updated_at <= stored.updated_at:
+        return stored
+    return replace(seen, decision=stored.decision, recorded_at=stored.recorded_at, revision=stored.revision + 1)
+
+
+def widened(stored: WorkloadFacts, seen: WorkloadFacts) -> WorkloadFacts:
+    """The stored facts widened by newly seen ones; itself when nothing changes. Late facts only widen."""
+    is_newer = seen.last_seen >= stored.last_seen
+    wider = replace(
+        stored,
+        first_seen=min(stored.first_seen, seen.first_seen),
+        last_seen=max(stored.last_seen, seen.last_seen),
+        labels=seen.labels if is_newer and seen.labels else stored.labels,
+        hosts=stored.hosts if not is_newer or not seen.hosts else seen.hosts,
+        maturity=seen.maturity if is_newer else stored.maturity,
+        windows_learned=max(stored.windows_learned, seen.windows_learned),
+        workload=seen.workload if seen.workload.kind != "Unknown" else stored.workload,
+    )
+    if wider == stored and wider.workload.kind == stored.workload.kind:
+        return stored
+    return replace(wider, revision=stored.revision + 1)
