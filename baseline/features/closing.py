@@ -72,7 +72,7 @@ class Clocks:
         return min(live) - grace_s if live else newest
 
     def alive(self, end: int, *, within_s: float) -> set[str]:
-        """Reporters whose silence proves something in a window that ends at ``end``: seen shortly before, and past it."""
+        """Reporters whose silence proves something in a window ending at ``end``: seen shortly before, and past it."""
         minute = end // MINUTE_S
         alive = set()
         for host, clock in self.hosts.items():

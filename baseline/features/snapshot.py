@@ -18,7 +18,8 @@ from baseline.domain.flow import PolicyHit, PolicyKind
 from baseline.domain.window import SUMS, EdgeCounts
 from baseline.domain.workload import OwnerKind, WorkloadId
 from baseline.features.closing import HostClock
-from baseline.features.folding import Cell, Labels, Partial, Router, Seen, Variant
+from baseline.features.folding import Cell, Labels, Router, Seen, Variant
+from baseline.features.partial import Partial
 from baseline.features.tally import Tally, WindowOptions
 
 FORMAT = 1

@@ -16,7 +16,8 @@ from baseline.domain.units import DAY_S, HOUR_S, MINUTE_S
 from baseline.domain.window import HORIZONS_S, EdgeCounts, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features.closing import Clocks
-from baseline.features.folding import Cell, Labels, Partial, Route, Router, Seen
+from baseline.features.folding import Cell, Labels, Route, Router, Seen
+from baseline.features.partial import Partial
 
 _NONE = EdgeCounts()  # shared by all windows without overflow; nobody adds to the counts of a closed window
 

@@ -1,0 +1,119 @@
+"""Deviations -> alerts: what a person gets to see.
+
+Pure and deterministic: the same deviations in the same order give the same alerts, so a replayed log doubles nothing.
+Deviations of one workload that share a family and lie within an hour of each other are one alert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from baseline.domain import alert as alerts
+from baseline.domain.alert import Alert
+from baseline.domain.deviation import Deviation, EdgeEvidence
+from baseline.domain.edge import Direction
+from baseline.domain.errors import CheckpointRejected
+from baseline.domain.units import HOUR_S
+from baseline.domain.workload import WorkloadId
+
+_SPANS = {60: "a minute", 300: "five minutes", HOUR_S: "an hour"}
+_NAMED_EDGES = 2  # new edges spelled out in the sentence; the rest is counted
+
+
+class TriageState:
+    """The alerts that may still absorb a deviation, per workload; mutable, one per partition."""
+
+    def __init__(self, recent: Iterable[Alert] = ()) -> None:
+        self._recent: dict[WorkloadId, list[Alert]] = {}
+        for alert in recent:
+            self._recent.setdefault(alert.workload, []).append(alert)
+        self._newest = max((alert.updated_at for alert in self.recent), default=0.0)
+
+    @property
+    def recent(self) -> list[Alert]:
+        """All remembered alerts."""
+        return [alert for group in self._recent.values() for alert in group]
+
+    def absorbing(self, deviation: Deviation) -> Alert | None:
+        """The alert this deviation belongs to: the most recently updated one that takes it."""
+        fitting = [
+            alert
+            for alert in self._recent.get(deviation.workload, ())
+            if alerts.absorbs(alert, deviation) or _covers(alert, deviation)
+        ]
+        return max(fitting, key=lambda alert: (alert.updated_at, alert.id), default=None)
+
+    def keep(self, alert: Alert) -> None:
+        """Remember the alert's newest version, and forget those too old to absorb anything."""
+        self._newest = max(self._newest, alert.updated_at)
+        oldest = self._newest - alerts.MERGE_WITHIN_S - 2 * HOUR_S  # the longest window, and late ones
+        group = [one for one in self._recent.get(alert.workload, ()) if one.id != alert.id]
+        self._recent[alert.workload] = [*group, alert]
+        for workload in list(self._recent):
+            kept = [one for one in self._recent[workload] if one.updated_at >= oldest]
+            if kept:
+                self._recent[workload] = kept
+            else:
+                del self._recent[workload]
+
+    def to_bytes(self) -> bytes:
+        """For the checkpoint."""
+        return msgspec.msgpack.encode(self.recent)
+
+    @classmethod
+    def from_bytes(cls, payload: bytes) -> TriageState:
+        """The inverse of ``to_bytes``; CheckpointRejected when the bytes are damaged."""
+        try:
+            return cls(msgspec.msgpack.decode(payload, type=list[Alert]))
+        except msgspec.MsgspecError as error:
+            raise CheckpointRejected(f"triage state cannot be read: {error}") from error
+
+
+def triage(deviations: Sequence[Deviation], *, state: TriageState, now: float) -> list[Alert]:
+    """Alerts opened or grown by these deviations, newest version of each, in order of first change.
+
+    ``now`` is processing time: what a new alert's latency is measured from.
+    """
+    changed: dict[str, Alert] = {}
+    for deviation in deviations:
+        known = state.absorbing(deviation)
+        if known is None:
+            alert = alerts.opened(deviation, sentence=sentence(deviation), recorded_at=now)
+        else:
+            alert = alerts.merged(known, deviation, sentence=sentence(deviation))
+            if alert is known:
+                continue
+        state.keep(alert)
+        changed[alert.id] = alert
+    return list(changed.values())
+
+
+def sentence(deviation: Deviation) -> str:
+    """The one plain sentence of why: who, how long, the strongest reason, and what was never used before."""
+    horizon = deviation.window_end - deviation.window_start
+    span = _SPANS.get(horizon, f"{horizon} s")
+    what = deviation.reasons[0].sentence if deviation.reasons else f"p = {deviation.p:.2g}"
+    told = f"{deviation.workload} in {span}: {what.rstrip('.')}"
+    new = [evidence for evidence in deviation.edges if evidence.is_new]
+    if new:
+        named = ", ".join(_spelled(evidence) for evidence in new[:_NAMED_EDGES])
+        more = f" and {len(new) - _NAMED_EDGES} more" if len(new) > _NAMED_EDGES else ""
+        told += f"; never seen before: {named}{more}"
+    elif deviation.edges:
+        told += f"; mostly {_spelled(deviation.edges[0])}"
+    return told
+
+
+def _spelled(evidence: EdgeEvidence) -> str:
+    edge = evidence.edge
+    way = "to" if edge.direction is Direction.EGRESS else "from"
+    port = f" port {edge.port}/{edge.protocol}" if edge.port is not None else f" {edge.protocol}"
+    return f"{way} {edge.peer}{port}"
+
+
+def _covers(alert: Alert, deviation: Deviation) -> bool:
+    """A window inside an alert's span (a late one, or a shorter horizon) tells nothing new."""
+    shares = deviation.family in alert.families or alert.family in deviation.families
+    return shares and alert.window_start <= deviation.window_start and deviation.window_end <= alert.updated_at
