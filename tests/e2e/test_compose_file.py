@@ -178,7 +178,7 @@ def test_what_the_dockerfile_copies_and_runs_exists() -> None:
 
 
 def test_the_image_is_built_from_the_lock_and_runs_as_nobody_special() -> None:
-    """The lock file decides (uv sync --frozen --no-dev), uv is as pinned in the Makefile, a numeric user that is not root."""
+    """The lock file decides, uv as in the Makefile, a numeric user that is not root."""
     text = compose.DOCKERFILE.read_text()
     syncs = re.findall(r"uv sync .*", text)
     assert syncs
