@@ -1,0 +1,179 @@
+"""Model sets as bytes: safetensors and JSON, nothing executable. What cannot be right is refused before it is used.
+
+Walking a tree with a child id out of range would read foreign memory in compiled code, so every id is checked here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baseline.domain.errors import ModelSetRejected, SchemaMismatch
+from baseline.domain.modelset import FORMAT, Manifest
+from baseline.features import schema
+
+_KINDS = "fiu"
+_FLEET = ("workloads.keys", "workloads.first_seen", "is_mature", "edges.hash", "edges.offsets", "edges.shares",
+          "edges.peers", "edges.peer_offsets", "edges.common")  # fmt: skip
+_HORIZON = (
+    "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned",
+    "tail.rise", "tail.fall", "forest.feature", "forest.threshold", "forest.left", "forest.right", "forest.depth",
+    "forest.roots", "forest.normal_depth", "edges.rate", "edges.more", "ready", "span_s",
+    *(f"{voice}.{name}" for voice in ("tail.p", "forest.p", "final") for name in ("quantiles", "tails", "ready")),
+)  # fmt: skip
+
+
+def encode(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Arrays as one safetensors file; the same arrays give the same bytes."""
+    from safetensors.numpy import save
+
+    return bytes(save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}))
+
+
+def decode(payload: bytes, *, name: str) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a safetensors file; ModelSetRejected when it is none, or holds other than plain numbers."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = load(payload)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ModelSetRejected(f"{name}: not a safetensors file: {error}") from error
+    for key, array in arrays.items():
+        if array.dtype.kind not in _KINDS:
+            raise ModelSetRejected(f"{name}: array {key} of type {array.dtype}")
+    return arrays
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """The manifest as canonical JSON."""
+    return (json.dumps(asdict(manifest), sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+
+def read_manifest(payload: bytes) -> Manifest:
+    """A manifest, checked for form; ModelSetRejected otherwise."""
+    try:
+        found = json.loads(payload)
+        manifest = Manifest(
+            id=_text(found["id"]),
+            format=int(found["format"]),
+            schema_hash=_text(found["schema_hash"]),
+            recipe=_text(found["recipe"]),
+            created_at=float(found["created_at"]),
+            trained_from=float(found["trained_from"]),
+            trained_until=float(found["trained_until"]),
+            data_hash=_text(found["data_hash"]),
+            workloads=int(found["workloads"]),
+            files={_text(name): _text(digest) for name, digest in found["files"].items()},
+            metrics={_text(name): float(value) for name, value in found["metrics"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelSetRejected(f"manifest: {error!r}") from error
+    if manifest.format != FORMAT:
+        raise ModelSetRejected(f"manifest: format {manifest.format}, this code reads {FORMAT}")
+    if not manifest.id or not set(manifest.id) <= set("0123456789abcdef"):
+        raise ModelSetRejected(f"manifest: id {manifest.id!r}")
+    if any("/" in name or "\\" in name or name.startswith(".") for name in manifest.files):
+        raise ModelSetRejected("manifest: a file name that leaves the folder")
+    return manifest
+
+
+def set_id(digests: Mapping[str, str], recipe: str, schema_hash: str) -> str:
+    """Content address of a set: the same files and recipe are the same set."""
+    text = json.dumps([sorted(digests.items()), recipe, schema_hash], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def sha256(payload: bytes) -> str:
+    """Hex digest."""
+    return hashlib.sha256(payload).hexdigest()
+
+
+def check(files: Mapping[str, Mapping[str, Any]], manifest: Manifest) -> None:
+    """Raise ModelSetRejected unless the arrays fit each other, are finite and hold ids in range; SchemaMismatch for
+    a set of another schema.
+    """
+    if manifest.schema_hash != schema.hash():
+        raise SchemaMismatch(f"model set {manifest.id} was made with schema {manifest.schema_hash}")
+    if "fleet.safetensors" not in files:
+        raise ModelSetRejected("fleet.safetensors is missing")
+    lines = manifest.workloads
+    _check_fleet(files["fleet.safetensors"], lines)
+    for name, arrays in files.items():
+        if name == "fleet.safetensors":
+            continue
+        if not (name.startswith("h") and name.removeprefix("h").removesuffix(".safetensors").isdigit()):
+            raise ModelSetRejected(f"unexpected file {name}")
+        _check_horizon(arrays, lines, name)
+
+
+def _check_fleet(arrays: Mapping[str, Any], lines: int) -> None:
+    _complete(arrays, _FLEET, "fleet")
+    _need(arrays["workloads.first_seen"].shape == (lines,), "fleet: workloads.first_seen")
+    _need(bytes(np.asarray(arrays["workloads.keys"], dtype=np.uint8)).count(b"\n") == max(0, lines - 1), "fleet: keys")
+    for offsets, values in (("edges.offsets", "edges.hash"), ("edges.peer_offsets", "edges.peers")):
+        bounds = np.asarray(arrays[offsets])
+        _need(bounds.shape == (lines + 1,) and bounds[0] == 0 and bounds[-1] == len(arrays[values]), f"fleet: {offsets}")
+        _need(bool((np.diff(bounds) >= 0).all()), f"fleet: {offsets} fall")
+    _need(arrays["edges.shares"].shape == (len(arrays["edges.hash"]), 2), "fleet: edges.shares")
+
+
+def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
+    _complete(arrays, _HORIZON, name)
+    shape = np.asarray(arrays["seasonal.centre"]).shape
+    _need(len(shape) == 3 and shape[0] == lines + 1 and shape[1] in (1, 48, 168), f"{name}: seasonal.centre {shape}")
+    _need(shape[2] == schema.WIDTH, f"{name}: {shape[2]} features")
+    _need(arrays["seasonal.scale"].shape == shape and arrays["seasonal.ceiling"].shape == shape, f"{name}: seasonal")
+    _need(bool((np.asarray(arrays["seasonal.scale"]) >= 0).all()), f"{name}: negative scale")
+    for voice in ("tail.p", "forest.p", "final"):
+        quantiles, tails = np.asarray(arrays[f"{voice}.quantiles"]), np.asarray(arrays[f"{voice}.tails"])
+        _need(quantiles.shape == (lines + 1, 7) and tails.shape == (lines + 1, 2), f"{name}: {voice}")
+        _need(bool((tails[:, 0] > 0).all()) and bool((np.abs(tails[:, 1]) <= 1).all()), f"{name}: {voice}.tails")
+    for rate in ("edges.rate", "edges.more"):
+        found = np.asarray(arrays[rate])
+        _need(found.shape == (lines + 1,) and bool(((found > 0) & (found <= 1)).all()), f"{name}: {rate}")
+    _check_forest(arrays, name)
+
+
+def _check_forest(arrays: Mapping[str, Any], name: str) -> None:
+    parts = {key: np.asarray(arrays[f"forest.{key}"]) for key in ("feature", "threshold", "left", "right", "depth")}
+    count = len(parts["feature"])
+    _need(all(part.shape == (count,) for part in parts.values()), f"{name}: forest shapes")
+    _need(all(parts[key].dtype.kind == "i" for key in ("feature", "left", "right")), f"{name}: forest ids")
+    is_leaf = parts["feature"] < 0
+    _need(bool((parts["feature"] < schema.WIDTH).all()), f"{name}: forest feature out of range")
+    own = np.arange(count)[~is_leaf]
+    for side in ("left", "right"):  # children come after their parent, so that every walk ends
+        children = parts[side][~is_leaf]
+        _need(bool(((children > own) & (children < count)).all()), f"{name}: forest child out of range")
+    roots = np.asarray(arrays["forest.roots"])
+    _need(roots.dtype.kind == "i" and bool(((roots >= 0) & (roots < count)).all()), f"{name}: forest roots")
+    normal = np.asarray(arrays["forest.normal_depth"])
+    _need(normal.shape == (1,) and float(normal[0]) > 0, f"{name}: forest depth")
+
+
+def _complete(arrays: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
+    for name in names:
+        _need(name in arrays, f"{where}: {name} is missing")
+    for name, array in arrays.items():
+        found = np.asarray(array)
+        _need(found.dtype.kind in _KINDS, f"{where}: {name} of type {found.dtype}")
+        if found.dtype.kind == "f":
+            _need(bool(np.isfinite(found).all()), f"{where}: {name} holds numbers that are not finite")
+
+
+def _need(is_so: bool, what: str) -> None:
+    if not is_so:
+        raise ModelSetRejected(what)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"not a text: {value!r}")
+    return value

@@ -1,0 +1,102 @@
+"""Voices → one number → one calibrated p-value.
+
+Voices hang together, so no formula for independent p-values holds: the weighted sum of -ln p is calibrated itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baseline.detectors import calibrate, seasonal
+from baseline.detectors.edges import Edges
+from baseline.detectors.forest import Forest
+from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
+from baseline.detectors.tail import Tail
+from baseline.features.table import FloatArray
+
+WEIGHTS = {"tail": 1.0, "forest": 0.4, "edges": 1.0}  # by judgement: the tail knows magnitude, the forest does not
+STRONGEST = 30.0  # -ln p of one voice counts up to this
+
+
+def under(arrays: Arrays, prefix: str) -> dict[str, npt.NDArray[Any]]:
+    """The arrays below a prefix, without it."""
+    head = prefix + "."
+    return {name[len(head) :]: found for name, found in arrays.items() if name.startswith(head)}
+
+
+def named(prefix: str, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
+    """The arrays with a prefix."""
+    return {f"{prefix}.{name}": found for name, found in arrays.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the combination says of rows; every array (n, ...) in their order.
+
+    p : final, calibrated; NaN where not ready. voices : p of each voice.
+    """
+
+    p: FloatArray
+    total: FloatArray
+    residuals: FloatArray
+    voices: dict[str, FloatArray] = field(default_factory=dict)
+
+
+def residual_rows(arrays: Arrays, rows: Rows) -> Rows:
+    """The rows with residuals by the set's seasonal tables."""
+    return Rows(
+        schema_hash=rows.schema_hash, workloads=rows.workloads, starts=rows.starts, slots=rows.slots, days=rows.days,
+        values=rows.values, residuals=seasonal.residuals(under(arrays, "seasonal"), rows), fresh=rows.fresh,
+        fresh_peers=rows.fresh_peers,
+    )  # fmt: skip
+
+
+def voices(arrays: Arrays, rows: Rows) -> dict[str, FloatArray]:
+    """p-value of each voice; 1 where a voice is not ready (it then adds nothing)."""
+    found: dict[str, FloatArray] = {}
+    for voice in (Tail(), Forest()):
+        raw = voice.score(under(arrays, voice.name), rows)
+        found[voice.name] = calibrate.p_values(under(arrays, f"{voice.name}.p"), rows.workloads, raw)
+    fresh = Edges().p_values(under(arrays, "edges"), rows)
+    found["edges"] = np.where(rows.workloads == UNKNOWN, 1.0, fresh)
+    return found
+
+
+def total(by_voice: dict[str, FloatArray]) -> FloatArray:
+    """L = sum of w (-ln p); a voice that is not ready adds nothing; NaN when the tail is not ready."""
+    parts = [WEIGHTS[name] * np.minimum(-np.log(np.where(np.isfinite(p), p, 1.0)), STRONGEST) for name, p in by_voice.items()]
+    return np.where(np.isfinite(by_voice["tail"]), np.sum(parts, axis=0), np.nan)
+
+
+class Combined:
+    """The whole of one horizon, as one detector."""
+
+    name = "combined"
+
+    def judge(self, arrays: Arrays, rows: Rows) -> Verdict:
+        """Final p-values and what they are made of."""
+        rows.check()
+        ready = residual_rows(arrays, rows)
+        by_voice = voices(arrays, ready)
+        combined = total(by_voice)
+        p = calibrate.p_values(under(arrays, "final"), rows.workloads, combined)
+        return Verdict(p=p, total=combined, residuals=ready.residuals, voices=by_voice)
+
+    def score(self, arrays: Arrays, rows: Rows) -> FloatArray:
+        """-ln p, (n,), higher = more unusual; NaN where not ready."""
+        return np.asarray(-np.log(self.judge(arrays, rows).p))
+
+    def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
+        """The tail's evidence: exact, and in units a person can check."""
+        rows.check()
+        return Tail().explain(under(arrays, "tail"), residual_rows(arrays, rows))
+
+    def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
+        """See ``fit.fit_horizon``, which this calls with the rows' own span as hours of history."""
+        from baseline.detectors.fit import fit_horizon
+
+        return fit_horizon(rows, lines=lines, seed=seed)

@@ -1,0 +1,121 @@
+"""Fit one horizon: seasonal tables, voices, calibration, in two passes so that what was odd in the past does not teach.
+
+Everything is calibrated on residuals of rows that the tables had not seen: with days of history the last part is held
+out, with less the rows are split into blocks and each is judged by tables of the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baseline.detectors import calibrate, combine, seasonal
+from baseline.detectors.edges import Edges
+from baseline.detectors.forest import Forest
+from baseline.detectors.protocol import Rows
+from baseline.detectors.tail import Tail
+from baseline.domain.units import DAY_S, HOUR_S
+from baseline.features.table import FloatArray
+
+Mask = npt.NDArray[np.bool_]
+HELD_OUT = 0.25
+BLOCKS = 4
+SHORT_S = 2 * DAY_S  # below: cross-fit in blocks
+TRIMMED = 0.005  # of the rows of a long history are taken for odd and do not teach
+FENCE = 6.0  # a short history drops what lies this many times the upper half's spread above the median...
+FENCE_MOST = 0.3  # ...but never more than this share
+FEWEST_ROWS = calibrate.FEWEST
+
+
+def fit_horizon(
+    rows: Rows, *, lines: int, seed: int, settled: Mask | None = None, calibrate_from: float | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of one horizon; ``ready`` is 0 when there is too little to learn from.
+
+    settled : rows after each workload's warm-up, which new edges are counted in (all by default).
+    calibrate_from : rows starting here are calibrated on and not learned from before (default: the last quarter).
+    """
+    rows.check()
+    span = float(rows.starts.max() - rows.starts.min()) if len(rows) else 0.0
+    slots = seasonal.slots_for(span)
+    counted = np.ones(len(rows), dtype=np.bool_) if settled is None else settled
+    keep = np.ones(len(rows), dtype=np.bool_)
+    judged, unseen = _unseen(rows, keep, lines=lines, slots=slots, calibrate_from=calibrate_from)
+    if len(judged) >= FEWEST_ROWS:  # second pass, without what the first found odd
+        keep = _ordinary(rows, judged, unseen, is_short=span < SHORT_S)
+        judged, unseen = _unseen(rows, keep, lines=lines, slots=slots, calibrate_from=calibrate_from)
+    teaching = keep[judged]
+    hours = _hours(rows, lines)
+    voices = _fit_voices(
+        unseen.pick(teaching), rows.pick(counted & keep), lines=lines, seed=seed, hours=hours
+    )
+    arrays = combine.named("seasonal", seasonal.fit(rows.pick(keep), lines=lines, slots=slots)) | voices
+    totals = combine.total(combine.voices(arrays, unseen.pick(teaching)))
+    final = calibrate.fit(totals, unseen.workloads[teaching], lines=lines, hours=hours)
+    return arrays | combine.named("final", final) | {"ready": final["ready"], "span_s": np.array([span])}
+
+
+def _fit_voices(unseen: Rows, counted: Rows, *, lines: int, seed: int, hours: FloatArray) -> dict[str, npt.NDArray[Any]]:
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for voice in (Tail(), Forest()):
+        own = voice.fit(unseen, lines=lines, seed=seed)
+        raw = voice.score(own, unseen)
+        arrays |= combine.named(voice.name, own)
+        arrays |= combine.named(f"{voice.name}.p", calibrate.fit(raw, unseen.workloads, lines=lines, hours=hours))
+    return arrays | combine.named("edges", Edges().fit(counted, lines=lines, seed=seed))
+
+
+def _unseen(
+    rows: Rows, keep: Mask, *, lines: int, slots: int, calibrate_from: float | None
+) -> tuple[npt.NDArray[np.int64], Rows]:
+    """Positions of the rows to calibrate on, and those rows with residuals by tables that had not seen them."""
+    parts: list[npt.NDArray[np.int64]] = []
+    residuals: list[FloatArray] = []
+    for inside in _parts(rows, calibrate_from):
+        learn = keep & ~inside
+        if not inside.any() or not learn.any():
+            continue
+        tables = seasonal.fit(rows.pick(learn), lines=lines, slots=slots)
+        parts.append(np.flatnonzero(inside))
+        residuals.append(seasonal.residuals(tables, rows.pick(inside)))
+    if not parts:
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, replace(rows.pick(nothing), residuals=np.zeros((0, rows.values.shape[1])))
+    where = np.concatenate(parts)
+    return where, replace(rows.pick(where), residuals=np.concatenate(residuals))
+
+
+def _parts(rows: Rows, calibrate_from: float | None) -> list[Mask]:
+    if not len(rows):
+        return []
+    begin, end = float(rows.starts.min()), float(rows.starts.max()) + 1
+    if calibrate_from is not None and begin < calibrate_from < end:
+        return [rows.starts >= calibrate_from]
+    if end - begin >= SHORT_S:
+        return [rows.starts >= end - HELD_OUT * (end - begin)]
+    block = ((rows.starts - begin) * BLOCKS / (end - begin)).astype(np.int64)
+    return [block == number for number in range(BLOCKS)]
+
+
+def _ordinary(rows: Rows, judged: npt.NDArray[np.int64], unseen: Rows, *, is_short: bool) -> Mask:
+    """Which rows teach in the second pass."""
+    raw = Tail().score({}, unseen)
+    keep = np.ones(len(rows), dtype=np.bool_)
+    if is_short:
+        middle, upper = np.quantile(raw, 0.5), np.quantile(raw, 0.75)
+        limit = max(middle + FENCE * (upper - middle), float(np.quantile(raw, 1 - FENCE_MOST)))
+    else:
+        limit = float(np.quantile(raw, 1 - TRIMMED))
+    keep[judged[raw > limit]] = False
+    return keep
+
+
+def _hours(rows: Rows, lines: int) -> FloatArray:
+    """Hours of the clock in which each line has rows."""
+    pairs = np.unique(rows.workloads * 10_000_000 + rows.starts // HOUR_S)
+    found = np.zeros(lines)
+    np.add.at(found, pairs // 10_000_000, 1)
+    return found

@@ -1,0 +1,107 @@
+"""A fitted model set: everything one needs to judge, as read-only arrays and an index of workloads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baseline.detectors import codec
+from baseline.detectors.combine import under
+from baseline.detectors.protocol import UNKNOWN, Arrays
+from baseline.domain.deviation import Maturity
+from baseline.domain.modelset import Manifest
+from baseline.domain.units import DAY_S
+from baseline.domain.workload import WorkloadId
+
+FLEET_FILE = "fleet.safetensors"
+PROVISIONAL_AFTER_S = DAY_S
+MATURE_AFTER_S = 14 * DAY_S
+
+
+def horizon_file(horizon_s: int) -> str:
+    """Name of the file that holds one horizon."""
+    return f"h{horizon_s}.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedSet:
+    """One model set, opened. ``horizons`` holds the arrays of ``combine.Combined`` for each horizon in seconds."""
+
+    manifest: Manifest
+    lines: Mapping[WorkloadId, int]
+    horizons: Mapping[int, Arrays]
+    edges: Arrays
+    first_seen: npt.NDArray[np.float64]  # (lines,), epoch seconds
+    is_mature: bool = False  # the fit counts as a whole observation period, however short
+
+    @classmethod
+    def load(cls, files: Mapping[str, Mapping[str, Any]], manifest: Manifest) -> FittedSet:
+        """Check every array and open the set.
+
+        Raises ModelSetRejected for a set with shapes, ranges or numbers that cannot be right, SchemaMismatch for one
+        made with another feature schema.
+        """
+        codec.check(files, manifest)
+        fleet = files[FLEET_FILE]
+        names = bytes(np.asarray(fleet["workloads.keys"], dtype=np.uint8)).decode()
+        lines = {_workload(key): line for line, key in enumerate(names.split("\n")) if key}
+        horizons = {
+            int(name.removeprefix("h").removesuffix(".safetensors")): arrays
+            for name, arrays in files.items()
+            if name != FLEET_FILE
+        }
+        return cls(
+            manifest=manifest,
+            lines=lines,
+            horizons=horizons,
+            edges=under(fleet, "edges"),
+            first_seen=np.asarray(fleet["workloads.first_seen"], dtype=np.float64),
+            is_mature=bool(fleet["is_mature"][0]),
+        )
+
+    @property
+    def id(self) -> str:
+        """Of the set."""
+        return self.manifest.id
+
+    def line(self, workload: WorkloadId) -> int:
+        """The workload's line in every table, UNKNOWN for a newcomer."""
+        return self.lines.get(workload, UNKNOWN)
+
+    def is_ready(self, horizon_s: int) -> bool:
+        """Whether windows of this length can be judged."""
+        arrays = self.horizons.get(horizon_s)
+        return arrays is not None and bool(arrays["ready"][0])
+
+    def maturity(self, workload: WorkloadId) -> Maturity:
+        """By how long training has seen the workload."""
+        line = self.line(workload)
+        if line == UNKNOWN:
+            return Maturity.LEARNING
+        if self.is_mature:
+            return Maturity.MATURE
+        seen_s = self.manifest.trained_until - float(self.first_seen[line])
+        if seen_s >= MATURE_AFTER_S:
+            return Maturity.MATURE
+        return Maturity.PROVISIONAL if seen_s >= PROVISIONAL_AFTER_S else Maturity.LEARNING
+
+
+def workload_arrays(
+    workloads: Sequence[WorkloadId], first_seen: Sequence[float], *, is_mature: bool
+) -> dict[str, npt.NDArray[Any]]:
+    """The index of a set as arrays: keys joined by newlines, which no Kubernetes name holds."""
+    keys = "\n".join(workload.key for workload in workloads).encode()
+    return {
+        "workloads.keys": np.frombuffer(keys, dtype=np.uint8).copy(),
+        "workloads.first_seen": np.asarray(first_seen, dtype=np.float64),
+        "is_mature": np.array([int(is_mature)], dtype=np.int64),
+    }
+
+
+def _workload(key: str) -> WorkloadId:
+    cluster, namespace, name = key.split("/", 2)
+    return WorkloadId(cluster, namespace, name)

@@ -1,0 +1,95 @@
+"""What every detector keeps: fit on rows, score rows, say what of a row carried the score.
+
+A detector's knowledge is a flat mapping of array names to arrays (``Arrays``): that is what a model set stores, so
+nothing executable is ever loaded. Scores are raw (any monotone scale, higher = more unusual); ``calibrate`` turns
+them into p-values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from baseline.domain.errors import SchemaMismatch
+from baseline.features import schema
+from baseline.features.table import FloatArray, IntArray
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+UNKNOWN = -1  # row number of a workload the model has never seen: judged by the fleet's line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Windows of one horizon as numbers, for fitting or scoring.
+
+    schema_hash : made with which features.schema.
+    workloads : int64 (n,), line of the workload in the model; UNKNOWN for a newcomer.
+    starts : int64 (n,), epoch seconds.
+    slots : int64 (n,), local hour of the week, 0 to 167.
+    days : int64 (n,), number of the local day.
+    values : float64 (n, schema.WIDTH), finite.
+    residuals : float64 (n, schema.WIDTH), robust residuals by ``seasonal``; empty before.
+    fresh : int64 (n,), edges in the window that were never seen before it.
+    fresh_peers : int64 (n,), peers among them that were never seen at all.
+    """
+
+    schema_hash: str
+    workloads: IntArray
+    starts: IntArray
+    slots: IntArray
+    days: IntArray
+    values: FloatArray
+    residuals: FloatArray
+    fresh: IntArray
+    fresh_peers: IntArray
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def pick(self, which: npt.NDArray[Any]) -> Rows:
+        """The rows of a boolean mask or of positions."""
+        return Rows(
+            schema_hash=self.schema_hash,
+            workloads=self.workloads[which],
+            starts=self.starts[which],
+            slots=self.slots[which],
+            days=self.days[which],
+            values=self.values[which],
+            residuals=self.residuals[which] if len(self.residuals) else self.residuals,
+            fresh=self.fresh[which],
+            fresh_peers=self.fresh_peers[which],
+        )
+
+    def check(self) -> None:
+        """Raise SchemaMismatch unless the numbers were made with the running schema and are whole."""
+        if self.schema_hash != schema.hash():
+            raise SchemaMismatch(f"rows made with schema {self.schema_hash}, running {schema.hash()}")
+        if self.values.shape != (len(self), schema.WIDTH):
+            raise SchemaMismatch(f"rows of shape {self.values.shape}, schema has {schema.WIDTH} features")
+        if not np.isfinite(self.values).all():
+            raise SchemaMismatch("rows hold numbers that are not finite")
+
+
+class Detector(Protocol):
+    """One voice."""
+
+    @property
+    def name(self) -> str:
+        """Prefix of its arrays in a model set."""
+        ...
+
+    def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
+        """Learn from rows (with residuals) of ``lines`` workloads; never changes them. Same rows and seed, same bytes."""
+        ...
+
+    def score(self, arrays: Arrays, rows: Rows) -> FloatArray:
+        """Raw scores (n,), higher = more unusual; NaN where the detector is not ready to say anything."""
+        ...
+
+    def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
+        """What each feature added to the score, (n, schema.WIDTH), not negative; zeros where nothing did."""
+        ...

@@ -1,0 +1,59 @@
+"""Hours of the week in the cluster's local time.
+
+Local, because people and cron jobs are: in UTC every change of the clock would shift a whole week's habits by an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from baseline.domain.units import HOUR_S
+from baseline.features.table import IntArray
+
+HOURS = 24
+SLOTS = 168  # hours of a week, Monday 00 h first
+_SUNDAY = 6
+_SATURDAY = 5
+DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+
+
+def slot(time_s: float, *, zone: str = "UTC", holidays: Collection[date] = frozenset()) -> int:
+    """Hour of the local week, 0 (Monday 00 h) to 167; a holiday counts as a Sunday."""
+    return _slot(int(time_s // 900), zone, frozenset(holidays))
+
+
+def slots(times: IntArray, *, zone: str = "UTC", holidays: Collection[date] = frozenset()) -> IntArray:
+    """``slot`` of many times, shape (n,)."""
+    known = frozenset(holidays)
+    quarters, where = np.unique(times // 900, return_inverse=True)
+    return np.array([_slot(int(quarter), zone, known) for quarter in quarters], dtype=np.int64)[where.reshape(-1)]
+
+
+def days(times: IntArray, *, zone: str = "UTC") -> IntArray:
+    """Number of the local day of many times, shape (n,): equal within a day, one more the next."""
+    hours, where = np.unique(times // HOUR_S, return_inverse=True)
+    local = [datetime.fromtimestamp(int(hour) * HOUR_S, ZoneInfo(zone)).toordinal() for hour in hours]
+    return np.array(local, dtype=np.int64)[where.reshape(-1)]
+
+
+def words(slot_of_week: int) -> str:
+    """A slot as a person says it: ``Tuesdays at 03 h``."""
+    return f"{DAYS[slot_of_week // HOURS]} at {slot_of_week % HOURS:02d} h"
+
+
+def is_weekend(slot_of_week: int) -> bool:
+    """Saturday or Sunday."""
+    return slot_of_week // HOURS >= _SATURDAY
+
+
+@lru_cache(maxsize=65_536)
+def _slot(quarter: int, zone: str, holidays: frozenset[date]) -> int:
+    # Zones shift by multiples of a quarter of an hour, so a quarter lies in one local hour.
+    local = datetime.fromtimestamp(quarter * 900, UTC).astimezone(ZoneInfo(zone))
+    weekday = _SUNDAY if local.date() in holidays else local.weekday()
+    return weekday * HOURS + local.hour

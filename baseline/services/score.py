@@ -1,0 +1,268 @@
+"""Judge closed windows: vectors → p-values → deviations with reasons.
+
+Windows of one end and horizon are scored in one batch; the result does not depend on how a caller cuts batches.
+Suspicious windows never teach: their new edges stay new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby
+from typing import Protocol
+
+import numpy as np
+
+from baseline.detectors import edges as edge_tables
+from baseline.detectors import explain, seasonal
+from baseline.detectors.combine import Combined, Verdict, under
+from baseline.detectors.fitted import FittedSet
+from baseline.detectors.protocol import UNKNOWN, Rows
+from baseline.detectors.tail import weighted
+from baseline.domain.deviation import Deviation, Family, Maturity
+from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
+from baseline.domain.units import WEEK_S
+from baseline.domain.window import HORIZONS_S, Window
+from baseline.domain.workload import WorkloadId
+from baseline.features import calendar, extract, schema
+from baseline.features.table import FloatArray
+from baseline.services.judging import JudgeState, Memory
+
+__all__ = ["JudgeOptions", "JudgeState", "Judged", "Labelled", "judge"]
+
+SINGLE_WINDOW = 100.0  # one window alone raises below alpha / this; two of three windows raise below alpha
+LEARNS_ABOVE = 10.0  # windows with p above alpha x this teach their edges
+FAMILY_MARGIN = 30.0  # a family is past its own threshold below alpha x this, by its own p
+SHAPE_ALONE_NEVER = (Family.SHAPE, Family.TIMING)
+ECHO_S = 600  # a callee's deviation within this after its caller's is the same event
+Labels = tuple[tuple[str, str], ...]
+
+
+class Labelled(Protocol):
+    """What the log showed of a workload (``features.windows.SeenWorkload`` is one)."""
+
+    @property
+    def labels(self) -> Labels:
+        """Of its pods."""
+        ...
+
+    @property
+    def peer_labels(self) -> Mapping[Peer, Labels]:
+        """Of its peers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeOptions:
+    """How strict, and in whose time."""
+
+    alerts_per_week: float = 1.0  # budget of one workload, shared by its horizons
+    zone: str = "UTC"
+    holidays: frozenset[date] = frozenset()
+    horizons_s: tuple[int, ...] = HORIZONS_S
+
+    def alpha(self, horizon_s: int) -> float:
+        """Threshold of one window: the horizon's share of the weekly budget over its windows in a week."""
+        return self.alerts_per_week / len(self.horizons_s) / (WEEK_S / horizon_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What ``judge`` found."""
+
+    deviations: list[Deviation]
+    vectors: list[FloatArray]  # aligned with the windows
+    maturity: dict[WorkloadId, Maturity]
+    p: list[float] = field(default_factory=list)  # aligned with the windows; NaN where nothing was judged
+
+
+def judge(
+    windows: Sequence[Window],
+    *,
+    model: FittedSet | None,
+    state: JudgeState,
+    options: JudgeOptions,
+    facts: Mapping[WorkloadId, Labelled] | None = None,
+) -> Judged:
+    """Judge closed windows, given in order of end, horizon and workload key; ``state`` is brought forward.
+
+    Without a model everything is in learning and nothing deviates.
+    """
+    vectors = [extract.vector(window) for window in windows]
+    p = [float("nan")] * len(windows)
+    deviations: list[Deviation] = []
+    order = sorted(range(len(windows)), key=lambda at: (windows[at].end, windows[at].horizon_s, windows[at].workload.key))
+    for (_, horizon_s), places in groupby(order, key=lambda at: (windows[at].end, windows[at].horizon_s)):
+        if model is not None and model.is_ready(horizon_s) and horizon_s in options.horizons_s:
+            batch = list(places)
+            found, values = _judge_batch(
+                [windows[at] for at in batch], np.stack([vectors[at] for at in batch]), model, state, options, facts or {}
+            )
+            deviations += found
+            for at, value in zip(batch, values, strict=True):
+                p[at] = float(value)
+    workloads = {window.workload for window in windows}
+    maturity = {workload: model.maturity(workload) if model else Maturity.LEARNING for workload in workloads}
+    return Judged(deviations=deviations, vectors=vectors, maturity=maturity, p=p)
+
+
+def _judge_batch(
+    windows: Sequence[Window], values: FloatArray, model: FittedSet, state: JudgeState, options: JudgeOptions,
+    facts: Mapping[WorkloadId, Labelled],
+) -> tuple[list[Deviation], FloatArray]:  # fmt: skip
+    """Windows of one end and horizon."""
+    horizon_s = windows[0].horizon_s
+    alpha = options.alpha(horizon_s)
+    fresh = [_fresh(window, model, state.of(window.workload)) for window in windows]
+    rows = _rows(windows, values, fresh, model, options)
+    verdict = Combined().judge(model.horizons[horizon_s], rows)
+    raised: list[Deviation] = []
+    for at, window in enumerate(windows):
+        memory, p = state.of(window.workload), float(verdict.p[at])
+        if not np.isfinite(p):
+            continue
+        is_past = p < alpha and _matters(model, horizon_s, rows, verdict, at, alpha)
+        if is_past and (p < alpha / SINGLE_WINDOW or memory.past_alpha(horizon_s, window.end) >= 1):
+            raised.append(_deviation(window, at, rows, verdict, fresh[at], model, alpha, facts.get(window.workload)))
+        memory.note(horizon_s, window.end, is_past=is_past)
+        if p > min(alpha * LEARNS_ABOVE, 0.01):
+            memory.learn(fresh[at], at=window.start)
+    return _without_echoes(raised, state), verdict.p
+
+
+def _fresh(window: Window, model: FittedSet, memory: Memory) -> list[EdgeKey]:
+    """Edges of the window that neither the baseline nor anything since has used; none for a newcomer."""
+    line = model.line(window.workload)
+    keys = list(window.edges)
+    if line == UNKNOWN or not keys:
+        return []
+    is_known, _ = edge_tables.known(model.edges, line, keys)
+    return [
+        key for key, known in zip(keys, is_known, strict=True) if not known and not memory.knows(key, before=window.start)
+    ]
+
+
+def _rows(
+    windows: Sequence[Window], values: FloatArray, fresh: Sequence[Sequence[EdgeKey]], model: FittedSet,
+    options: JudgeOptions,
+) -> Rows:  # fmt: skip
+    starts = np.array([window.start for window in windows], dtype=np.int64)
+    return Rows(
+        schema_hash=schema.hash(),
+        workloads=np.array([model.line(window.workload) for window in windows], dtype=np.int64),
+        starts=starts,
+        slots=calendar.slots(starts, zone=options.zone, holidays=options.holidays),
+        days=np.zeros(len(windows), dtype=np.int64),
+        values=values,
+        residuals=np.zeros((0, schema.WIDTH)),
+        fresh=np.array([len(keys) for keys in fresh], dtype=np.int64),
+        fresh_peers=np.zeros(len(windows), dtype=np.int64),
+    )
+
+
+def _matters(model: FittedSet, horizon_s: int, rows: Rows, verdict: Verdict, at: int, alpha: float) -> bool:
+    """Whether the deviation is large enough in natural units to be worth a person's time, or is new enough."""
+    if verdict.voices["edges"][at] < alpha:
+        return True
+    evidence = weighted(verdict.residuals[at])
+    if evidence.max() < explain.WEAKEST:
+        return verdict.voices["edges"][at] < 0.01
+    centre, scale, ceiling = seasonal.expected(
+        under(model.horizons[horizon_s], "seasonal"), rows.workloads[at : at + 1], rows.slots[at : at + 1]
+    )
+    for column in np.flatnonzero((evidence >= explain.WEAKEST) & (verdict.residuals[at] > 0)):
+        feature = schema.FEATURES[column]
+        if not np.isfinite(feature.matters):
+            continue
+        high = schema.natural(feature, max(centre[0, column] + explain.RANGE_SCALES * scale[0, column], ceiling[0, column]))
+        if schema.natural(feature, rows.values[at, column]) - high >= feature.matters:
+            return True
+    return False
+
+
+def _deviation(
+    window: Window, at: int, rows: Rows, verdict: Verdict, fresh: Sequence[EdgeKey], model: FittedSet, alpha: float,
+    labelled: Labelled | None,
+) -> Deviation:  # fmt: skip
+    line = int(rows.workloads[at])
+    centre, scale, ceiling = (
+        table[0]
+        for table in seasonal.expected(
+            under(model.horizons[window.horizon_s], "seasonal"), rows.workloads[at : at + 1], rows.slots[at : at + 1]
+        )
+    )
+    residuals = verdict.residuals[at]
+    p_fresh = float(verdict.voices["edges"][at])
+    families = _families(model, window.horizon_s, line, residuals, p_fresh, alpha)
+    direction = explain.leading_direction(residuals, fresh)
+    edges = explain.evidence_edges(
+        window, families=families, direction=direction, centre=centre, fresh=fresh, tables=model.edges, line=line,
+        peer_labels=labelled.peer_labels if labelled else {},
+    )  # fmt: skip
+    return Deviation(
+        workload=window.workload,
+        window_start=window.start,
+        window_end=window.end,
+        p=float(verdict.p[at]),
+        threshold=alpha,
+        family=families[0],
+        families=families,
+        reasons=explain.reasons(
+            values=rows.values[at], residuals=residuals, centre=centre, scale=scale, ceiling=ceiling,
+            slot=int(rows.slots[at]), window_s=window.horizon_s, fresh=fresh, p_fresh=p_fresh,
+        ),  # fmt: skip
+        edges=edges,
+        maturity=model.maturity(window.workload),
+        model_set=model.id,
+        local_labels=labelled.labels if labelled else (),
+    )
+
+
+def _families(
+    model: FittedSet, horizon_s: int, line: int, residuals: FloatArray, p_fresh: float, alpha: float
+) -> tuple[Family, ...]:
+    """Families past their own threshold, strongest first; at least the strongest one."""
+    from baseline.detectors import calibrate
+
+    evidence = weighted(residuals)
+    by_family = {
+        family: max((float(evidence[i]) for i, one in enumerate(schema.FEATURES) if one.family is family), default=0.0)
+        for family in Family
+    }
+    raw = np.array(list(by_family.values()))
+    found = calibrate.p_values(
+        under(model.horizons[horizon_s], "tail.p"), np.full(len(raw), line, dtype=np.int64), raw * 1.05
+    )
+    p = dict(zip(by_family, (float(value) for value in found), strict=True))
+    p[Family.NOVELTY] = p_fresh
+    ordered = sorted(p, key=lambda family: (family in SHAPE_ALONE_NEVER, p[family], str(family)))
+    past = tuple(family for family in ordered if p[family] < alpha * FAMILY_MARGIN)
+    return past or (min(p, key=lambda family: (p[family], str(family))),)
+
+
+def _without_echoes(raised: Sequence[Deviation], state: JudgeState) -> list[Deviation]:
+    """Drop what is the other end of another workload's deviation: the initiator is the one to look at, and to restrict.
+
+    A callee's ingress deviation goes when most of it comes from callers that deviate now or did a moment ago.
+    """
+    for deviation in raised:
+        if not _is_ingress(deviation):
+            memory = state.of(deviation.workload)
+            memory.deviated_until = max(memory.deviated_until, deviation.window_end)
+    return [deviation for deviation in raised if not (_is_ingress(deviation) and _is_echo(deviation, state))]
+
+
+def _is_ingress(deviation: Deviation) -> bool:
+    return bool(deviation.edges) and deviation.edges[0].edge.direction is Direction.INGRESS
+
+
+def _is_echo(deviation: Deviation, state: JudgeState) -> bool:
+    blamed = 0.0
+    for evidence in deviation.edges:
+        peer = evidence.edge.peer
+        if peer.kind is PeerKind.WORKLOAD:
+            caller = WorkloadId(deviation.workload.cluster, peer.namespace, peer.name)
+            if state.deviated_until(caller) > deviation.window_start - ECHO_S:
+                blamed += evidence.share
+    return blamed >= 0.5

@@ -1,0 +1,234 @@
+"""Fit a model set from history: read, fit each horizon, pack. Pure over the History port; scikit-learn stays in fit."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baseline.detectors import codec
+from baseline.detectors.combine import named
+from baseline.detectors.edges import EdgeUse, fit_edges, fresh_in_training, merged
+from baseline.detectors.fit import fit_horizon
+from baseline.detectors.fitted import FLEET_FILE, FittedSet, horizon_file, workload_arrays
+from baseline.detectors.protocol import Rows
+from baseline.domain.errors import GateRefused
+from baseline.domain.modelset import FORMAT, Manifest
+from baseline.domain.window import HORIZONS_S
+from baseline.domain.workload import WorkloadId
+from baseline.features import calendar, schema
+from baseline.features.table import IntArray, WindowTable
+from baseline.ports import History
+
+Files = dict[str, bytes]
+Exclusion = tuple[WorkloadId, float, float]  # windows of the workload that overlap [since, until) never teach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What to fit. ``text`` is the TOML it was read from, kept in the manifest."""
+
+    text: str = ""
+    horizons_s: tuple[int, ...] = HORIZONS_S
+    zone: str = "UTC"
+    history_days: float = 42.0  # older windows are not read
+    is_mature: bool = False  # take the history as a whole observation period, however short
+    min_windows: int = 60  # of all workloads together, at a horizon, to fit it
+
+    @classmethod
+    def parse(cls, text: str) -> Recipe:
+        """Read TOML; GateRefused for unknown keys or values that cannot be."""
+        try:
+            found = tomllib.loads(text)
+            unknown = set(found) - {"horizons_s", "zone", "history_days", "is_mature", "min_windows", "description"}
+            if unknown:
+                raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")
+            horizons = tuple(int(horizon) for horizon in found.get("horizons_s", HORIZONS_S))
+            if not horizons or not set(horizons) <= set(HORIZONS_S):
+                raise ValueError(f"horizons_s: {horizons}")
+            return cls(
+                text=text,
+                horizons_s=horizons,
+                zone=str(found.get("zone", "UTC")),
+                history_days=float(found.get("history_days", 42.0)),
+                is_mature=bool(found.get("is_mature", False)),
+                min_windows=int(found.get("min_windows", 60)),
+            )
+        except (ValueError, TypeError) as error:
+            raise GateRefused(f"recipe: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """Everything one fit reads, in order of line."""
+
+    workloads: Sequence[WorkloadId]
+    tables: Mapping[int, Mapping[int, WindowTable]]  # horizon -> line -> table
+    uses: Sequence[Sequence[EdgeUse]]  # per line
+    since: float
+    until: float
+    calibrate_from: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def fit_set(
+    history: History,
+    *,
+    recipe: Recipe,
+    since: float,
+    until: float,
+    exclude: Collection[Exclusion] = (),
+    now: float,
+    seed: int = 1,
+    calibrate_from: float | None = None,
+) -> tuple[Manifest, Files]:
+    """Fit every workload with windows in [since, until).
+
+    Raises GateRefused when there is nothing to learn from.
+    """
+    return fit_lesson(
+        read(history, recipe=recipe, since=since, until=until, exclude=exclude, calibrate_from=calibrate_from),
+        recipe=recipe, now=now, seed=seed,
+    )  # fmt: skip
+
+
+def read(
+    history: History, *, recipe: Recipe, since: float, until: float, exclude: Collection[Exclusion] = (),
+    calibrate_from: float | None = None,
+) -> Lesson:  # fmt: skip
+    """Windows and edges of an interval, without what must never teach."""
+    since = max(since, until - recipe.history_days * 86_400)
+    workloads = sorted(history.workloads(since=since, until=until), key=lambda workload: workload.key)
+    lines = {workload: line for line, workload in enumerate(workloads)}
+    tables = {
+        horizon: {
+            line: without(history.windows(workload, horizon_s=horizon, since=since, until=until), exclude)
+            for workload, line in lines.items()
+        }
+        for horizon in recipe.horizons_s
+    }
+    parts: list[list[EdgeUse]] = [[] for _ in workloads]
+    for row in history.edges(since=since, until=until):
+        if row.workload in lines and not _is_excluded(row.workload, row.hour, row.hour + 3600, exclude):
+            parts[lines[row.workload]].append(use_of(row.key, row.counts, seen=row.hour))
+    return Lesson(
+        workloads=workloads, tables=tables, uses=[merged(part) for part in parts], since=since, until=until,
+        calibrate_from=calibrate_from,
+    )  # fmt: skip
+
+
+def use_of(key: Any, counts: Any, *, seen: float) -> EdgeUse:
+    """One hour of an edge."""
+    return EdgeUse(
+        key=key, first_seen=counts.first_seen or seen, last_seen=counts.last_seen or seen,
+        connections=max(counts.started, counts.denied + counts.attempts), bytes_out=counts.bytes_out,
+        bytes_in=counts.bytes_in, hours=1,
+    )  # fmt: skip
+
+
+def without(table: WindowTable, exclude: Iterable[Exclusion]) -> WindowTable:
+    """The table without windows that overlap an exclusion of its workload."""
+    keep = np.ones(len(table), dtype=np.bool_)
+    for workload, since, until in exclude:
+        if workload == table.workload:
+            keep &= (table.starts + table.horizon_s <= since) | (table.starts >= until)
+    return WindowTable(
+        workload=table.workload, horizon_s=table.horizon_s, starts=table.starts[keep], values=table.values[keep],
+        quiet=table.quiet[keep],
+    )  # fmt: skip
+
+
+def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tuple[Manifest, Files]:
+    """Fit what was read. The same lesson, recipe and seed give the same bytes."""
+    lines = len(lesson.workloads)
+    if not lines:
+        raise GateRefused("no workload has windows in the interval")
+    files: Files = {}
+    metrics: dict[str, float] = dict(lesson.metrics)
+    for horizon in recipe.horizons_s:
+        rows, settled = rows_of(lesson, horizon, zone=recipe.zone)
+        metrics[f"h{horizon}.windows"] = float(len(rows))
+        if len(rows) < recipe.min_windows:
+            continue
+        arrays = fit_horizon(rows, lines=lines, seed=seed, settled=settled, calibrate_from=lesson.calibrate_from)
+        metrics[f"h{horizon}.ready"] = float(arrays["ready"][0])
+        files[horizon_file(horizon)] = codec.encode(arrays)
+    if not files:
+        raise GateRefused(f"fewer than {recipe.min_windows} windows at every horizon")
+    fleet = named("edges", fit_edges(lesson.uses)) | workload_arrays(
+        lesson.workloads, _first_seen(lesson), is_mature=recipe.is_mature
+    )
+    files[FLEET_FILE] = codec.encode(fleet)
+    digests = {name: codec.sha256(payload) for name, payload in sorted(files.items())}
+    manifest = Manifest(
+        id=codec.set_id(digests, recipe.text, schema.hash()),
+        format=FORMAT,
+        schema_hash=schema.hash(),
+        recipe=recipe.text,
+        created_at=now,
+        trained_from=lesson.since,
+        trained_until=lesson.until,
+        data_hash=_data_hash(lesson),
+        workloads=lines,
+        files=digests,
+        metrics=metrics,
+    )
+    return manifest, files
+
+
+def opened(manifest: Manifest, files: Mapping[str, bytes]) -> FittedSet:
+    """A set that was just fitted, without a shelf between."""
+    return FittedSet.load({name: codec.decode(payload, name=name) for name, payload in files.items()}, manifest)
+
+
+def rows_of(lesson: Lesson, horizon_s: int, *, zone: str) -> tuple[Rows, npt.NDArray[np.bool_]]:
+    """All windows of one horizon as rows in order of line and time, and which come after their workload's warm-up."""
+    tables = {line: table for line, table in lesson.tables.get(horizon_s, {}).items() if len(table)}
+    starts_by_line: dict[int, IntArray] = {line: table.starts for line, table in tables.items()}
+    fresh, settled = fresh_in_training(starts_by_line, horizon_s, lesson.uses)
+    starts = _joined([table.starts for table in tables.values()])
+    rows = Rows(
+        schema_hash=schema.hash(),
+        workloads=_joined([np.full(len(table), line, dtype=np.int64) for line, table in tables.items()]),
+        starts=starts,
+        slots=calendar.slots(starts, zone=zone),
+        days=calendar.days(starts, zone=zone),
+        values=np.concatenate([np.zeros((0, schema.WIDTH)), *(table.values for table in tables.values())]),
+        residuals=np.zeros((0, schema.WIDTH)),
+        fresh=_joined([fresh[line] for line in tables]),
+        fresh_peers=np.zeros(len(starts), dtype=np.int64),
+    )
+    return rows, np.concatenate([np.zeros(0, dtype=np.bool_), *(settled[line] for line in tables)])
+
+
+def _joined(parts: Sequence[IntArray]) -> IntArray:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+def _first_seen(lesson: Lesson) -> list[float]:
+    return [
+        min((float(tables[line].starts[0]) for tables in lesson.tables.values() if line in tables and len(tables[line])),
+            default=lesson.until)
+        for line in range(len(lesson.workloads))
+    ]  # fmt: skip
+
+
+def _data_hash(lesson: Lesson) -> str:
+    digest = hashlib.sha256()
+    for workload in lesson.workloads:
+        digest.update(workload.key.encode() + b"\n")
+    for horizon in sorted(lesson.tables):
+        for line in sorted(lesson.tables[horizon]):
+            digest.update(lesson.tables[horizon][line].starts.tobytes())
+            digest.update(lesson.tables[horizon][line].values.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _is_excluded(workload: WorkloadId, since: float, until: float, exclude: Iterable[Exclusion]) -> bool:
+    """An edge's hour is left out only when an exclusion covers it wholly."""
+    return any(own == workload and begin <= since and until <= end for own, begin, end in exclude)
