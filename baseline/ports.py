@@ -429,8 +429,8 @@ class Outbox(Protocol):
         """Insert once per (event id, channel)."""
         ...
 
-    def due(self, *, now: float, limit: int) -> Sequence[Delivery]:
-        """Undelivered, oldest first."""
+    def due(self, *, now: float, limit: int, channel: str | None = None) -> Sequence[Delivery]:
+        """Undelivered, oldest first; of one channel where it is named, so that one that is down starves no other."""
         ...
 
     def delivered(self, event_id: str, channel: str, *, at: float) -> None:

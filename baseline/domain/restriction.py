@@ -131,6 +131,13 @@ def is_wanted(restriction: Restriction, *, now: float) -> bool:
     return restriction.is_live and now < restriction.expires_at
 
 
+def proposed_again(over: Restriction, plan: Restriction) -> Restriction:
+    """A fresh plan in the place of one that has ended, because a person asks again: same id, next revision."""
+    if not over.has_ended or plan.state is not State.PROPOSED or plan.id != over.id:
+        raise NotAllowed(f"restriction {over.id} is {over.state} and cannot be proposed again")
+    return replace(plan, revision=over.revision + 1)
+
+
 def approved(restriction: Restriction, *, by: str, now: float, ttl_s: float | None = None) -> Restriction:
     """Wanted from now on, for ``ttl_s`` (bounded by its maximum). Only a proposed one can be approved."""
     if restriction.state is not State.PROPOSED:

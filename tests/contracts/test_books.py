@@ -455,6 +455,14 @@ class TestOutbox:
             (_event(), "webhook", 0),
         ]
 
+    def test_one_channel_can_be_asked_for(self, library: Library) -> None:
+        """What waits for another channel does not count against the limit."""
+        with library.transaction() as books:
+            for number in range(3):
+                books.outbox.add(replace(_event(), id=f"e-{number}", at=T0 + number), channels=["a"])
+            books.outbox.add(replace(_event(), id="e-9", at=T0 + 9), channels=["b"])
+            assert [one.event.id for one in books.outbox.due(now=T0, limit=1, channel="b")] == ["e-9"]
+
     def test_delivered_is_over_and_stays_over(self, library: Library) -> None:
         """The same event added again is not told again."""
         with library.transaction() as books:

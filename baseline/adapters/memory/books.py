@@ -248,9 +248,13 @@ class MemoryOutbox:
             waiting = Delivery(event=event, channel=channel, tries=0, due=0.0)
             self._shelves.outbox.setdefault((event.id, channel), (waiting, ""))
 
-    def due(self, *, now: float, limit: int) -> Sequence[Delivery]:
+    def due(self, *, now: float, limit: int, channel: str | None = None) -> Sequence[Delivery]:
         """Undelivered and not waiting for a later try, oldest event first."""
-        waiting = [one for one, end in self._shelves.outbox.values() if not end and one.due <= now]
+        waiting = [
+            one
+            for one, end in self._shelves.outbox.values()
+            if not end and one.due <= now and (channel is None or one.channel == channel)
+        ]
         return sorted(waiting, key=lambda one: (one.event.at, one.event.id, one.channel))[:limit]
 
     def delivered(self, event_id: str, channel: str, *, at: float) -> None:

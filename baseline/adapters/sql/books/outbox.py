@@ -35,7 +35,7 @@ class SqlOutbox:
             }
             insert_absent(self._connection, OUTBOX, row)
 
-    def due(self, *, now: float, limit: int) -> Sequence[Delivery]:
+    def due(self, *, now: float, limit: int, channel: str | None = None) -> Sequence[Delivery]:
         """Undelivered and not waiting for a later try, oldest event first."""
         query = (
             select(OUTBOX)
@@ -43,6 +43,8 @@ class SqlOutbox:
             .order_by(OUTBOX.c.at, OUTBOX.c.event_id, OUTBOX.c.channel)
             .limit(limit)
         )
+        if channel is not None:
+            query = query.where(OUTBOX.c.channel == codec.column(channel))
         return [
             Delivery(
                 event=Event(
