@@ -158,6 +158,7 @@ class EdgeRow(NamedTuple):
     policy_hits: tuple[tuple[PolicyHit, int], ...]
     local_labels: tuple[tuple[str, str], ...]
     peer_labels: tuple[tuple[str, str], ...]
+    slot: int | None = None  # start of the shorter window the row was written for: a rewrite replaces its whole slot
 
 
 class HistoryBatch(NamedTuple):
