@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from baseline.domain.restriction import MAX_TTL_S
+from baseline.domain.restriction import MAX_TTL_S, Mode
 from baseline.domain.units import parse_rfc3339
 
 API_VERSION = "projectcalico.org/v3"
@@ -99,6 +99,35 @@ def expires_at(manifest: Mapping[str, Any]) -> float:
     if told is None:
         return longest if longest is not None else 0.0
     return min(limit for limit in limits if limit is not None)
+
+
+def mode_of(namespace_labels: Mapping[str, str]) -> Mode | None:
+    """The mode a namespace's label asks for. A word we do not know means the most careful mode."""
+    word = namespace_labels.get(MODE_LABEL)
+    if word is None:
+        return None
+    return Mode(word) if word in set(Mode) else Mode.OBSERVE
+
+
+def is_protected(labels: Mapping[str, str]) -> bool:
+    """Whether a namespace's or a pod's labels forbid restricting it."""
+    return labels.get(PROTECT_LABEL, "").lower() == "true"
+
+
+def enforcement(namespace: str, *, enabled: bool) -> dict[str, Any]:
+    """The red button as a ConfigMap."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": ENFORCEMENT_CONFIGMAP, "namespace": namespace},
+        "data": {ENFORCEMENT_KEY: "on" if enabled else "off"},
+    }
+
+
+def is_enforcing(configmap: Mapping[str, Any]) -> bool:
+    """True only when the ConfigMap says ``on``; YAML that meant a boolean does not."""
+    held = configmap.get("data")
+    return isinstance(held, Mapping) and held.get(ENFORCEMENT_KEY) == "on"
 
 
 def _time(text: str) -> float | None:
