@@ -20,6 +20,7 @@ PENDING_MAX = 10_000  # records not acknowledged yet: bounds memory at about 10 
 DEAD_LETTER_MAX_BYTES = 64 * 1024
 HEADER_MAX_CHARS = 1_000
 FLUSH_TIMEOUT_S = 10.0
+FORCED_CLOSE_S = 1.0
 
 
 class _Queued(NamedTuple):
@@ -93,7 +94,7 @@ class KafkaFlowSink:
             return
         # A batch that failed leaves a gap in the producer's sequence numbers: begin anew with what is left.
         self._pending = [(queued, None) for queued, future in self._pending if not future.succeeded()]
-        self._abandon()
+        self._let_go(timeout_s=0)
         first = failed[0].exception
         raise translated(first) if first is not None else Unavailable("not acknowledged in time")
 
@@ -109,9 +110,7 @@ class KafkaFlowSink:
 
     def close(self) -> None:
         """Flush for a moment; what cannot be sent is the caller's to send again from its saved position."""
-        if self._producer is not None:
-            self._producer.close(timeout=BLOCK_S)
-            self._producer = None
+        self._let_go(timeout_s=BLOCK_S)
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
@@ -142,10 +141,19 @@ class KafkaFlowSink:
             if future is None:
                 self._pending[place] = (queued, self._handed_over(queued))
 
-    def _abandon(self) -> None:
+    def _let_go(self, *, timeout_s: float) -> None:
+        """Close the producer, delivering what it can until then.
+
+        kafka-python's close gives up before it has stopped its thread when something cannot be delivered in time.
+        """
         producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close(timeout=0)
+        if producer is None:
+            return
+        try:
+            producer.close(timeout=timeout_s)
+        except errors.KafkaError:
+            producer._sender.force_close()
+            producer.close(timeout=FORCED_CLOSE_S)
 
 
 class KafkaDeadLetters:

@@ -109,13 +109,19 @@ class KafkaFlowSource:
             raise translated(error) from error
 
     def end_offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """The offset after the last record of each."""
+        """The offset after the last record of each.
+
+        The embedded broker (tansu 0.6) answers with the first offset of the last batch plus one, so what was seen of
+        assigned partitions counts, too.
+        """
+        consumer = self._connected()
         wanted = [TopicPartition(*partition) for partition in partitions]
         try:
-            ends = self._connected().end_offsets(wanted, timeout_ms=int(COMMIT_TIMEOUT_S * 1000))
+            ends = consumer.end_offsets(wanted, timeout_ms=int(COMMIT_TIMEOUT_S * 1000))
+            seen = {found: consumer.highwater(found) or 0 for found in consumer.assignment()}
         except errors.KafkaError as error:
             raise translated(error) from error
-        return {Partition(found.topic, found.partition): offset for found, offset in ends.items()}
+        return {Partition(*found): max(ends[found], seen.get(found, 0)) for found in wanted}
 
     def generation(self) -> int:
         """-1 before the first join and after being put out of the group."""
