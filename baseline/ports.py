@@ -115,6 +115,31 @@ class FlowSink(Protocol):
         ...
 
 
+class Line(NamedTuple):
+    """One line of a flow-log file, without its line end, and where it stands."""
+
+    path: str
+    offset: int  # of its first byte in the file
+    value: bytes  # of a line longer than the limit: its first 64 KiB
+    size: int  # bytes of the whole line; more than len(value) when it was cut
+
+
+class LineSource(Protocol):
+    """Flow-log files of a node, read as they grow."""
+
+    def read(self, max_lines: int) -> Sequence[Line]:
+        """The next complete lines of all files; empty when everything written so far has been read."""
+        ...
+
+    def save(self) -> None:
+        """Remember durably that everything read so far is done with; not to be called before it is acknowledged."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the files. Saves nothing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """Something we could not read, kept. ``position`` is ``topic/partition/offset`` or ``file:byte``."""
