@@ -47,8 +47,15 @@ def _shared() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that uses a real server: `ground`, and one xdist group for all of them."""
+    """Mark every test that uses a real server with `ground`, so that `-m "not ground"` is a quick run."""
     for item in items:
         if GROUND_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.ground)
-            item.add_marker(pytest.mark.xdist_group("ground"))
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist there is nothing to schedule
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Spread whole files over the workers, and keep all users of heavy servers on one."""
+    from tests.ground.scheduling import OneWorkerForServers
+
+    return OneWorkerForServers(config, log)

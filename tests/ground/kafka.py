@@ -31,6 +31,8 @@ transaction.state.log.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 log.segment.bytes=67108864
 log.cleaner.dedupe.buffer.size=16777216
 """
@@ -84,7 +86,11 @@ class KafkaServer:
             self._process.start(lambda: is_listening(self._port), timeout_s=60.0)
 
     def stop(self) -> None:
-        """Take the broker away at once, as a power cut would."""
+        """Shut the broker down in good order (0.5 s; `start()` then takes 2 s)."""
+        self._process.stop(timeout_s=20.0)
+
+    def kill(self) -> None:
+        """Take the broker away at once; `start()` then waits some seconds for its own old registration to expire."""
         self._process.kill()
 
     def create_topic(self, name: str, partitions: int = 1, *, configs: dict[str, str] | None = None) -> None:
