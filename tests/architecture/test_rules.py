@@ -170,6 +170,9 @@ def test_every_test_says_in_a_sentence_what_it_shows() -> None:
     assert silent == []
 
 
+CHECKS = {"raises", "fail", "warns", "eventually", "run"}
+
+
 def _can_fail(node: ast.FunctionDef) -> bool:
     """An assert of its own, `raises`, a call of something named as a check, or a `run` that must end with 0."""
     for inner in ast.walk(node):
@@ -177,7 +180,7 @@ def _can_fail(node: ast.FunctionDef) -> bool:
             return True
         if isinstance(inner, ast.Call):
             name = ast.unparse(inner.func).split(".")[-1].lstrip("_")
-            if name in {"raises", "fail", "warns", "eventually", "run"} or name.startswith(("assert", "check", "expect")):
+            if name in CHECKS or name.startswith(("assert", "check", "expect")):
                 return True
     return False
 
