@@ -1,0 +1,171 @@
+"""History as Parquet files behind any fsspec URL: a path, ``file://``, ``memory://``, ``s3://``.
+
+Layout (times are UTC days)::
+
+    windows/horizon=60/day=2023-03-10/NAME.parquet     one row a workload and start: vector, quiet
+    edges/day=2023-03-10/NAME.parquet                  one row a workload, slot and edge: counts, hits, labels
+
+NAME is ``<topic>-<partition>-<sequence of the checkpoint>``: a replay after a crash writes the same names again and
+overwrites. Rows are sorted by workload. Labels and policy hits are JSON in dictionary-encoded columns: each distinct
+text is stored once a file. A windows file carries the hash of the feature schema its vectors were made with.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+
+from baseline.adapters import historyrows as rows
+from baseline.adapters.memory.history import hourly
+from baseline.domain.errors import SchemaMismatch, Unavailable
+from baseline.domain.units import DAY_S
+from baseline.domain.window import HORIZONS_S
+from baseline.domain.workload import WorkloadId
+from baseline.features.table import WindowTable
+from baseline.ports import EdgeRow, HistoryBatch
+
+log = structlog.get_logger()
+
+_HASH = b"baseline_schema"
+
+
+class ParquetHistory:
+    """Closed windows and hourly edges under one URL."""
+
+    def __init__(self, url: str, *, schema_hash: str) -> None:
+        """``schema_hash`` is that of the running feature schema; windows of another one are not read."""
+        self._fs, root = fsspec.core.url_to_fs(url)
+        self._root = str(root).rstrip("/")
+        self._is_local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,))
+        self._schema_hash = schema_hash
+        # The last reading of windows, by horizon and days: callers ask workload by workload.
+        self._read: tuple[tuple[object, ...], Mapping[str, WindowTable]] | None = None
+
+    def write(self, batch: HistoryBatch) -> None:
+        """Write (or overwrite) the files of this batch; each file appears whole or not at all."""
+        metadata = {_HASH: self._schema_hash.encode()}
+        for (horizon, day), windows in rows.by_horizon_and_day(batch.windows).items():
+            table = rows.windows_table(windows).replace_schema_metadata(metadata)
+            self._put(f"windows/horizon={horizon}/day={day}/{batch.name}.parquet", table)
+        for day, edges in rows.by_day(batch.edges).items():
+            self._put(f"edges/day={day}/{batch.name}.parquet", rows.edges_table(edges))
+
+    def workloads(self, *, since: float, until: float) -> Sequence[WorkloadId]:
+        """Everything with windows in [since, until), sorted by key."""
+        found: dict[str, WorkloadId] = {}
+        for horizon in HORIZONS_S:
+            for key, table in self._windows(horizon, since, until).items():
+                if bool(np.any((table.starts >= since) & (table.starts < until))):
+                    found.setdefault(key, table.workload)
+        return [found[key] for key in sorted(found)]
+
+    def windows(self, workload: WorkloadId, *, horizon_s: int, since: float, until: float) -> WindowTable:
+        """The workload's vectors at this horizon, in time order, one row per start (the last write wins).
+
+        Raises
+        ------
+        SchemaMismatch
+            There are windows in this time, but all were made with another feature schema.
+        """
+        table = self._windows(horizon_s, since, until).get(workload.key)
+        if table is None:
+            return rows.empty_table(workload, horizon_s)
+        kept = (table.starts >= since) & (table.starts < until)
+        return WindowTable(
+            workload=workload, horizon_s=horizon_s, starts=table.starts[kept], values=table.values[kept],
+            quiet=table.quiet[kept],
+        )  # fmt: skip
+
+    def edges(self, *, since: float, until: float, workload: WorkloadId | None = None) -> Iterator[EdgeRow]:
+        """Hourly edges in [since, until), in order of workload, hour and edge; rows of the same hour are merged."""
+        files = [(Path(path).name, path) for day in _days(since, until) for path in self._list(f"edges/day={day}")]
+        return hourly(
+            (name, rows.edge_rows(self._get(path), since=since, until=until, workload=workload))
+            for name, path in sorted(files)
+        )
+
+    def expire(self, *, windows_before: float, edges_before: float) -> int:
+        """Delete files of days that lie wholly before; how many were deleted."""
+        deleted = 0
+        for folder, before in (
+            *((f"windows/horizon={horizon}", windows_before) for horizon in HORIZONS_S),
+            ("edges", edges_before),
+        ):
+            for day_folder in self._list(folder):
+                day = Path(day_folder).name.removeprefix("day=")
+                if datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() + DAY_S <= before:
+                    deleted += len(self._list(f"{folder}/day={day}"))
+                    self._guarded(self._fs.rm, f"{self._root}/{folder}/day={day}", recursive=True)
+        self._read = None
+        return deleted
+
+    def _windows(self, horizon: int, since: float, until: float) -> Mapping[str, WindowTable]:
+        paths = [path for day in _days(since, until) for path in self._list(f"windows/horizon={horizon}/day={day}")]
+        paths.sort(key=lambda path: (Path(path).name, path))
+        signature = (horizon, tuple(paths), tuple(self._guarded(self._fs.size, path) for path in paths))
+        if self._read is not None and self._read[0] == signature:
+            return self._read[1]
+        tables = []
+        for path in paths:
+            table = self._get(path)
+            made_with = (table.schema.metadata or {}).get(_HASH, b"").decode()
+            if made_with == self._schema_hash:
+                tables.append(table)
+            else:
+                log.warning("history_of_other_schema_skipped", file=path, schema=made_with, ours=self._schema_hash)
+        if paths and not tables:
+            raise SchemaMismatch(f"all {len(paths)} files of windows were made with another feature schema")
+        read = rows.window_tables(tables, horizon)
+        self._read = (signature, read)
+        return read
+
+    def _put(self, name: str, table: pa.Table) -> None:
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd", row_group_size=65_536)
+        path = f"{self._root}/{name}"
+        self._guarded(self._fs.makedirs, path.rpartition("/")[0], exist_ok=True)
+        if self._is_local:
+            # Written beside and renamed, so that a reader never sees half a file; object stores do that themselves.
+            self._guarded(self._fs.pipe_file, f"{path}.tmp", buffer.getvalue())
+            self._guarded(Path(f"{path}.tmp").replace, path)
+        else:
+            self._guarded(self._fs.pipe_file, path, buffer.getvalue())
+        self._read = None
+
+    def _get(self, path: str) -> pa.Table:
+        return pq.read_table(io.BytesIO(self._guarded(self._fs.cat_file, path)))
+
+    def _list(self, folder: str) -> list[str]:
+        """Children of a folder, none when it does not exist; unfinished files are left out."""
+        try:
+            self._fs.invalidate_cache()
+            found = self._fs.ls(f"{self._root}/{folder}", detail=False)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise Unavailable(f"history cannot be listed: {error}") from error
+        return sorted(str(path).rstrip("/") for path in found if not str(path).endswith(".tmp"))
+
+    def _guarded(self, call: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 -- whatever fsspec takes and gives
+        try:
+            return call(*args, **options)
+        except OSError as error:
+            raise Unavailable(f"history cannot be reached: {error}") from error
+
+
+def _days(since: float, until: float) -> Iterator[str]:
+    """The UTC days that touch [since, until), as in folder names; an endless range is cut at the year 2100."""
+    day = datetime.fromtimestamp(max(0.0, since) // DAY_S * DAY_S, tz=UTC)
+    last = datetime.fromtimestamp(min(until, 4_102_444_800.0), tz=UTC)
+    while day < last:
+        yield day.date().isoformat()
+        day += timedelta(days=1)
