@@ -51,6 +51,18 @@ class FeedProgress:
     is_done: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedHooks:
+    """What a player may want to do or know."""
+
+    transform: Transform | None = None  # sees each flow when its time has come; its answer is sent, None drops it
+    on_time: Callable[[float], None] = lambda _: None  # how far event time has come: what moves a played clock
+    on_progress: Callable[[FeedProgress], None] = lambda _: None  # what is acknowledged
+
+
+NO_HOOKS = FeedHooks()
+
+
 def feed(
     paths: Sequence[Path],
     sink: FlowSink,
@@ -59,27 +71,23 @@ def feed(
     options: FeedOptions,
     clock: Clock,
     metrics: Metrics,
-    transform: Transform | None = None,
-    on_progress: Callable[[FeedProgress], None] = lambda _: None,
-    on_time: Callable[[float], None] = lambda _: None,
+    hooks: FeedHooks = NO_HOOKS,
 ) -> FeedProgress:
     """Feed recordings to their end, or until the clock is asked to stop (then ``is_done`` stays False).
 
-    ``transform`` sees each flow when its time has come: what it returns is sent instead, None drops it. ``on_time``
-    is told how far event time has come (what moves a played clock), ``on_progress`` what is acknowledged. Raises
-    OutsideError when the log cannot be reached.
+    Raises OutsideError when the log cannot be reached.
     """
     shipping = ShippingOptions(
         topic=options.topic, cluster=options.cluster, host=options.host, mirror_peers=options.mirror_peers
     )
-    feeder = _Feeder(Shipper(sink, metrics, shipping), sink, letters, options, clock, on_progress, on_time)
+    feeder = _Feeder(Shipper(sink, metrics, shipping), sink, letters, options=options, clock=clock, hooks=hooks)
     feeder.hosts.update(hosts_of(paths, feeder.shipper) if options.hosts is None else options.hosts)
     newest = 0.0
     for recorded in replayed(paths, feeder.shipper):
         newest = max(newest, recorded.event_time)
         if feeder.reach(recorded.event_time):
             return feeder.flush()
-        feeder.feed(recorded, transform)
+        feeder.feed(recorded)
     if newest and feeder.reach(newest + options.tail_s):
         return feeder.flush()
     return feeder.flush(is_done=True)
@@ -93,10 +101,10 @@ class _Feeder:
         shipper: Shipper,
         sink: FlowSink,
         letters: DeadLetters,
+        *,
         options: FeedOptions,
         clock: Clock,
-        on_progress: Callable[[FeedProgress], None],
-        on_time: Callable[[float], None],
+        hooks: FeedHooks,
     ) -> None:
         self.shipper = shipper
         self.hosts: set[str] = set()
@@ -104,8 +112,7 @@ class _Feeder:
         self._letters = letters
         self._options = options
         self._clock = clock
-        self._on_progress = on_progress
-        self._on_time = on_time
+        self._hooks = hooks
         self._counts: Counter[str] = Counter()
         self._event_time = 0.0  # of the newest flow
         self._dead: list[DeadLetter] = []
@@ -131,7 +138,7 @@ class _Feeder:
             self._next_beat += step
         return self._wait_for(event_time)
 
-    def feed(self, recorded: Recorded, transform: Transform | None) -> None:
+    def feed(self, recorded: Recorded) -> None:
         """Send one line, or keep it as a dead letter."""
         if recorded.letter is not None:
             self._dead.append(recorded.letter)
@@ -139,13 +146,14 @@ class _Feeder:
         if recorded.flow is not None:
             self.hosts.add(recorded.flow.host)
             self._event_time = max(self._event_time, recorded.event_time)
-            self._counts[self._send(recorded.line, recorded.flow, transform)] += 1
+            self._counts[self._send(recorded.line, recorded.flow)] += 1
         self._unflushed += 1
         if self._unflushed >= FLUSH_EVERY:
             self.flush()
 
-    def _send(self, line: bytes, flow: Flow, transform: Transform | None) -> str:
+    def _send(self, line: bytes, flow: Flow) -> str:
         """Which count it is."""
+        transform = self._hooks.transform
         wanted = flow if transform is None else transform(flow)
         if wanted is None:
             return "dropped"
@@ -162,7 +170,7 @@ class _Feeder:
         self._sink.flush(FLUSH_TIMEOUT_S)
         self._unflushed = 0
         progress = FeedProgress(**self._counts, event_time=self._event_time, is_done=is_done)
-        self._on_progress(progress)
+        self._hooks.on_progress(progress)
         return progress
 
     def _wait_for(self, event_time: float) -> bool:
@@ -174,5 +182,5 @@ class _Feeder:
                 self.flush()
                 if self._clock.wait(ahead):
                     return True
-        self._on_time(event_time)
+        self._hooks.on_time(event_time)
         return self._clock.wait(0.0)
