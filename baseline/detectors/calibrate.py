@@ -17,17 +17,22 @@ from baseline.features.table import FloatArray, IntArray
 KNOTS = np.array([0.98, 0.8, 0.5, 0.2, 0.1, 0.05, 0.02])  # p of the quantiles kept
 TAIL = float(KNOTS[-1])
 SHAPE_RANGE = (-0.2, 0.5)
-SHAPE_PRIOR, SHAPE_STRENGTH = 0.05, 100.0  # shape that few excesses are shrunk to, and its weight in excesses
+SHAPE_PRIOR, SHAPE_STRENGTH = 0.0, 100.0  # shape that few excesses are shrunk to, and its weight in excesses
 TRIMMED_EXCESSES = 0.05
 FEWEST = 40  # scores below which a line says nothing of its own
 OWN_HOURS = 24.0  # hours of history at which a workload's own distribution weighs as much as the fleet's
+ELDER_SCORES = 400.0  # scores at which a horizon's own distribution weighs as much as the shorter horizon's
 SMALLEST = 1e-15
 
 
-def fit(scores: FloatArray, workloads: IntArray, *, lines: int, hours: FloatArray) -> dict[str, npt.NDArray[Any]]:
+def fit(
+    scores: FloatArray, workloads: IntArray, *, lines: int, hours: FloatArray, elder: Arrays | None = None
+) -> dict[str, npt.NDArray[Any]]:
     """Quantiles and tails of every line, the last one the fleet's; NaN scores are left out.
 
     hours : (lines,), hours of history behind each line. Without FEWEST scores at all the set is not ready (NaN p).
+    elder : the calibration of a shorter horizon, which has more windows; the fleet is shrunk to it, because scores of
+    all horizons are made of residuals and share one scale.
     """
     known = np.isfinite(scores)
     scores, workloads = scores[known], workloads[known]
@@ -35,7 +40,12 @@ def fit(scores: FloatArray, workloads: IntArray, *, lines: int, hours: FloatArra
     tails = np.ones((lines + 1, 2))
     ready = len(scores) >= FEWEST
     if ready:
-        quantiles[:], tails[:] = _distribution(scores)
+        fleet_quantiles, fleet_tail = _distribution(scores)
+        if elder is not None and int(elder["ready"][0]):
+            trust = len(scores) / (len(scores) + ELDER_SCORES)
+            fleet_quantiles = trust * fleet_quantiles + (1 - trust) * np.asarray(elder["quantiles"][-1])
+            fleet_tail = trust * fleet_tail + (1 - trust) * np.asarray(elder["tails"][-1])
+        quantiles[:], tails[:] = fleet_quantiles, fleet_tail
         order = np.argsort(workloads, kind="stable")
         bounds = np.searchsorted(workloads[order], np.arange(lines + 1))
         for line in range(lines):

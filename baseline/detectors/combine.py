@@ -18,7 +18,7 @@ from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.detectors.tail import Tail
 from baseline.features.table import FloatArray
 
-WEIGHTS = {"tail": 1.0, "forest": 0.4, "edges": 1.0}  # by judgement: the tail knows magnitude, the forest does not
+WEIGHTS = {"tail": 1.0, "forest": 0.25, "edges": 1.0}  # by judgement: the tail knows magnitude, the forest does not
 STRONGEST = 30.0  # -ln p of one voice counts up to this
 
 

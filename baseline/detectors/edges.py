@@ -27,7 +27,8 @@ WARM_UP = 0.3  # share of a workload's history in which everything is new and no
 PRIOR_WINDOWS = 60.0  # weight of the fleet's rate, in windows
 COMMON_SHARE = 0.25  # an edge's far end that this share of the fleet uses (DNS, the API server) is never a surprise
 COMMON_FEWEST = 3
-MORE_RANGE = (0.05, 0.97)
+MORE_RANGE = (0.4, 0.97)  # new edges come in bunches: a rollout, a new dependency with its replicas
+MORE_PRIOR, MORE_EVENTS = 0.6, 10.0  # prior of one more, and its weight in new edges
 SMALLEST = 1e-12
 
 
@@ -159,9 +160,9 @@ class Edges:
         np.add.at(with_new, rows.workloads, rows.fresh > 0)
         np.add.at(new, rows.workloads, rows.fresh)
         fleet_rate = (with_new.sum() + 0.5) / (windows.sum() + 1.0)
-        fleet_more = np.clip(1 - (with_new.sum() + 1.0) / (new.sum() + 2.0), *MORE_RANGE)
+        fleet_more = np.clip((new.sum() - with_new.sum() + MORE_EVENTS * MORE_PRIOR) / (new.sum() + MORE_EVENTS), *MORE_RANGE)
         rate = (with_new + PRIOR_WINDOWS * fleet_rate) / (windows + PRIOR_WINDOWS)
-        more = np.clip((new - with_new + 5.0 * fleet_more) / (new + 5.0), *MORE_RANGE)
+        more = np.clip((new - with_new + MORE_EVENTS * fleet_more) / (new + MORE_EVENTS), *MORE_RANGE)
         return {
             "rate": np.append(rate, fleet_rate),
             "more": np.append(more, fleet_more),

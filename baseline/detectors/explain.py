@@ -55,7 +55,8 @@ def reasons(
     if fresh and p_fresh < 0.05:
         share = min(1.0, -float(np.log(p_fresh)) / whole) if whole > 0 else 0.0
         found.append(_new_edges(fresh, share=share, p=p_fresh))
-    return tuple(sorted(found, key=lambda reason: -reason.share))
+    # Amounts first: a person reads "1,999 connections started" at once, and a ratio only beside them.
+    return tuple(sorted(found, key=lambda reason: (reason.family is Family.SHAPE, -reason.share)))
 
 
 def sentence(feature: Feature, *, actual: float, low: float, high: float, slot: int, window_s: int) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from baseline.detectors import calibrate, combine, seasonal
 from baseline.detectors.edges import Edges
 from baseline.detectors.forest import Forest
-from baseline.detectors.protocol import Rows
+from baseline.detectors.protocol import Arrays, Rows
 from baseline.detectors.tail import Tail
 from baseline.domain.units import DAY_S, HOUR_S
 from baseline.features.table import FloatArray
@@ -26,16 +26,19 @@ BLOCKS = 4
 SHORT_S = 2 * DAY_S  # below: cross-fit in blocks
 TRIMMED = 0.005  # of the rows of a long history are taken for odd and do not teach
 FENCE = 6.0  # a short history drops what lies this many times the upper half's spread above the median...
+FENCE_LOWEST = 4.5  # ...nor what is less unusual than this
 FENCE_MOST = 0.3  # ...but never more than this share
 FEWEST_ROWS = calibrate.FEWEST
 
 
 def fit_horizon(
-    rows: Rows, *, lines: int, seed: int, settled: Mask | None = None, calibrate_from: float | None = None
+    rows: Rows, *, lines: int, seed: int, settled: Mask | None = None,
+    calibrate_from: float | None = None, elder: Arrays | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """All arrays of one horizon; ``ready`` is 0 when there is too little to learn from.
 
     settled : rows after each workload's warm-up, which new edges are counted in (all by default).
+    elder : arrays of the next shorter horizon, if it was fitted: see ``calibrate.fit``.
     calibrate_from : rows starting here are calibrated on and not learned from before (default: the last quarter).
     """
     rows.check()
@@ -50,22 +53,27 @@ def fit_horizon(
     teaching = keep[judged]
     hours = _hours(rows, lines)
     voices = _fit_voices(
-        unseen.pick(teaching), rows.pick(counted & keep), lines=lines, seed=seed, hours=hours
+        unseen.pick(teaching), rows.pick(counted & keep), lines=lines, seed=seed, hours=hours, elder=elder
     )
     arrays = combine.named("seasonal", seasonal.fit(rows.pick(keep), lines=lines, slots=slots)) | voices
     totals = combine.total(combine.voices(arrays, unseen.pick(teaching)))
-    final = calibrate.fit(totals, unseen.workloads[teaching], lines=lines, hours=hours)
+    final = calibrate.fit(totals, unseen.workloads[teaching], lines=lines, hours=hours,
+                          elder=_elder(elder, "final"))
     return arrays | combine.named("final", final) | {"ready": final["ready"], "span_s": np.array([span])}
 
 
-def _fit_voices(unseen: Rows, counted: Rows, *, lines: int, seed: int, hours: FloatArray) -> dict[str, npt.NDArray[Any]]:
+def _fit_voices(unseen: Rows, counted: Rows, *, lines: int, seed: int, hours: FloatArray, elder: Arrays | None) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {}
     for voice in (Tail(), Forest()):
         own = voice.fit(unseen, lines=lines, seed=seed)
         raw = voice.score(own, unseen)
         arrays |= combine.named(voice.name, own)
-        arrays |= combine.named(f"{voice.name}.p", calibrate.fit(raw, unseen.workloads, lines=lines, hours=hours))
+        arrays |= combine.named(f"{voice.name}.p", calibrate.fit(raw, unseen.workloads, lines=lines, hours=hours, elder=_elder(elder, f"{voice.name}.p")))
     return arrays | combine.named("edges", Edges().fit(counted, lines=lines, seed=seed))
+
+
+def _elder(elder: Arrays | None, prefix: str) -> Arrays | None:
+    return None if elder is None else combine.under(elder, prefix)
 
 
 def _unseen(
@@ -106,7 +114,7 @@ def _ordinary(rows: Rows, judged: npt.NDArray[np.int64], unseen: Rows, *, is_sho
     keep = np.ones(len(rows), dtype=np.bool_)
     if is_short:
         middle, upper = np.quantile(raw, 0.5), np.quantile(raw, 0.75)
-        limit = max(middle + FENCE * (upper - middle), float(np.quantile(raw, 1 - FENCE_MOST)))
+        limit = max(middle + FENCE * (upper - middle), FENCE_LOWEST, float(np.quantile(raw, 1 - FENCE_MOST)))
     else:
         limit = float(np.quantile(raw, 1 - TRIMMED))
     keep[judged[raw > limit]] = False

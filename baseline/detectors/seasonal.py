@@ -21,7 +21,7 @@ from baseline.features.table import FloatArray, IntArray
 
 K_TIME = 8.0  # strength of a parent level in time, in equivalents of HOUR_WEIGHT (C.3)
 HOUR_WEIGHT = 8.0  # what one day of one hour counts: its windows hang together, so not their number
-K_FLEET = 8.0  # windows at which a workload's own centre weighs as much as the fleet's
+K_FLEET = 8.0  # most windows that the fleet's centre may weigh against a workload's own
 K_FLEET_SCALE = 240.0  # windows at which its own scale does
 SHORT_HISTORY_S = DAY_S  # below: densest stretch instead of median, one slot for all hours
 WEEKS_FOR_HOURS_OF_WEEK = 4
@@ -130,7 +130,9 @@ def _pool(level: FloatArray, spread: FloatArray, learned: IntArray) -> None:
     level[-1], spread[-1] = fleet, np.sqrt(within**2 + between**2)
     count = learned[:-1, None].astype(np.float64)
     own = np.where(known[:-1, None], level[:-1], fleet)
-    level[:-1] = (count * own + K_FLEET * fleet) / (count + K_FLEET)
+    # Where a workload lies far from the fleet, compared with how much one varies, the fleet says nothing about it.
+    strength = np.minimum(K_FLEET, (within**2 + _NOISE**2) / ((own - fleet) ** 2 + 1e-6))
+    level[:-1] = (count * own + strength * fleet) / (count + strength)
     spread[:-1] = np.sqrt((count * spread[:-1] ** 2 + K_FLEET_SCALE * within**2) / (count + K_FLEET_SCALE))
 
 

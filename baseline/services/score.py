@@ -167,7 +167,7 @@ def _matters(model: FittedSet, horizon_s: int, rows: Rows, verdict: Verdict, at:
         return True
     evidence = weighted(verdict.residuals[at])
     if evidence.max() < explain.WEAKEST:
-        return verdict.voices["edges"][at] < 0.01
+        return bool(verdict.voices["edges"][at] < 0.01)
     centre, scale, ceiling = seasonal.expected(
         under(model.horizons[horizon_s], "seasonal"), rows.workloads[at : at + 1], rows.slots[at : at + 1]
     )

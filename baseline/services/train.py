@@ -16,7 +16,7 @@ from baseline.detectors.combine import named
 from baseline.detectors.edges import EdgeUse, fit_edges, fresh_in_training, merged
 from baseline.detectors.fit import fit_horizon
 from baseline.detectors.fitted import FLEET_FILE, FittedSet, horizon_file, workload_arrays
-from baseline.detectors.protocol import Rows
+from baseline.detectors.protocol import Arrays, Rows
 from baseline.domain.errors import GateRefused
 from baseline.domain.modelset import FORMAT, Manifest
 from baseline.domain.window import HORIZONS_S
@@ -150,12 +150,14 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
         raise GateRefused("no workload has windows in the interval")
     files: Files = {}
     metrics: dict[str, float] = dict(lesson.metrics)
-    for horizon in recipe.horizons_s:
+    elder: Arrays | None = None
+    for horizon in sorted(recipe.horizons_s):
         rows, settled = rows_of(lesson, horizon, zone=recipe.zone)
         metrics[f"h{horizon}.windows"] = float(len(rows))
         if len(rows) < recipe.min_windows:
             continue
-        arrays = fit_horizon(rows, lines=lines, seed=seed, settled=settled, calibrate_from=lesson.calibrate_from)
+        arrays = fit_horizon(rows, lines=lines, seed=seed, settled=settled, calibrate_from=lesson.calibrate_from, elder=elder)
+        elder = arrays if arrays["ready"][0] else elder
         metrics[f"h{horizon}.ready"] = float(arrays["ready"][0])
         files[horizon_file(horizon)] = codec.encode(arrays)
     if not files:
