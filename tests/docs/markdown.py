@@ -34,6 +34,13 @@ def links(page: Path) -> list[Link]:
     return [Link(page, match["target"]) for match in _LINK.finditer(text)]
 
 
+def code_of(page: Path) -> list[str]:
+    """Lines of fenced blocks, and what stands between backticks elsewhere."""
+    text = page.read_text(encoding="utf-8")
+    fenced = [line.strip() for block in _FENCE.finditer(text) for line in block[0].splitlines()[1:-1]]
+    return fenced + [match[0].strip("`") for match in _CODE.finditer(_FENCE.sub("", text))]
+
+
 def anchors(page: Path) -> set[str]:
     """Anchors of a page's headings, as GitHub makes them."""
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))

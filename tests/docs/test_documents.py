@@ -15,7 +15,7 @@ from baseline.adapters import metrics
 from baseline.domain import alert, deviation, edge, flow, modelset, restriction, window, workload
 from baseline.ports import MetricName
 from baseline.settings import Room, rooms
-from tests.docs.markdown import anchors, links, pages, rows, section
+from tests.docs.markdown import anchors, code_of, links, pages, rows, section
 from tests.ground.require import CHECKOUT
 
 DOCS = CHECKOUT / "docs"
@@ -32,6 +32,27 @@ def test_the_settings_page_is_what_the_command_prints() -> None:
     from baseline.cli.config import markdown
 
     assert _text("settings.md") == "\n".join(markdown()) + "\n", "run: baseline config docs > docs/settings.md"
+
+
+def test_the_page_of_commands_is_what_the_command_line_says() -> None:
+    """Every verb with its arguments and its help."""
+    from tests.docs import commands
+
+    assert _text("commands.md") == commands.page(), "run: python -m tests.docs.commands > docs/commands.md"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_every_command_a_page_tells_to_run_exists(page: Path) -> None:
+    """`baseline VERB` and `python -m pipelines.JOB`, in code of any page."""
+    from tests.docs import commands
+
+    known = {name.split()[1] for name, _ in commands.every_verb()}
+    for line in code_of(page):
+        for verb in re.findall(r"(?:^|[\s(])baseline ([a-z][a-z-]+)", line):
+            assert verb in known, f"{page.name}: no verb {verb!r} in: {line}"
+        for module in re.findall(r"-m (pipelines\.\w+|tests\.[\w.]+|benchmarks\.\w+)", line):
+            path = CHECKOUT / module.replace(".", "/")
+            assert path.with_suffix(".py").exists() or path.is_dir(), f"{page.name}: no module {module} in: {line}"
 
 
 @pytest.mark.parametrize(("name", "room"), rooms().items(), ids=rooms())

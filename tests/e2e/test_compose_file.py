@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -70,12 +71,12 @@ def test_the_database_password_has_no_default() -> None:
 
 @pytest.mark.parametrize("path", [compose.COMPOSE_FILE, OVERRIDE, compose.DOCKERFILE], ids=lambda path: path.name)
 def test_no_secret_stands_in_a_file(path: Path) -> None:
-    """Whatever is named like a secret is demanded from the environment, never given or defaulted."""
+    """Whatever is named like a secret is demanded from the environment or empty, never given."""
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         key, colon, value = line.partition(":")
         if line.lstrip().startswith("#") or not colon or not NO_DEFAULT.search(key):
             continue
-        assert re.fullmatch(r"\s*\$\{[A-Z_]+:\?[^}]*\}.*", value), f"{path.name}:{number} gives a secret: {line}"
+        assert re.fullmatch(r"\s*\$\{[A-Z_]+(:\?[^}]*|:-)\}.*", value), f"{path.name}:{number} gives a secret: {line}"
     assert not re.search(r"://[^$\s/:]+:[^$\s]+@", path.read_text()), "a URL holds a plain password"
 
 
@@ -100,6 +101,23 @@ def test_the_override_names_services_and_settings_that_exist() -> None:
     for service in document["services"].values():
         for room, given in _settings_of(service["environment"]).items():
             assert set(given) <= set(rooms()[room].model_fields)
+
+
+@pytest.mark.parametrize("service", OURS.values(), ids=lambda service: service.name)
+def test_every_command_exists(service: compose.Service) -> None:
+    """The verb is one of the command line's, the module one of the jobs, the recipe a file of the image."""
+    from tests.docs import commands
+
+    program, *words = service.command
+    if program == "python":
+        assert words[0] == "-m"
+        assert find_spec(words[1]), f"no module {words[1]}"
+    else:
+        assert program == "baseline"
+        known = {name for name, _ in commands.every_verb()}
+        assert f"baseline {words[0]}" in known
+    for word in words:
+        assert not word.startswith("models/") or (CHECKOUT / word).is_file(), f"{word} is not in the checkout"
 
 
 @pytest.mark.parametrize("service", OURS.values(), ids=lambda service: service.name)
