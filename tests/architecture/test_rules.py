@@ -22,7 +22,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", 
 # Calls that read the world: the core takes `now`, `new_id`, a seed and ports as arguments instead.
 WORLDLY = re.compile(
     r"^(time\.(time|monotonic|perf_counter|sleep)(_ns)?|datetime\.(datetime\.)?(now|utcnow|today)|date\.today"
-    r"|uuid\.uuid[14]|uuid[14]|os\.(environ|getenv|urandom|open)\b.*|random\.\w+|secrets\.\w+|open|print|input"
+    r"|uuid\.uuid[14]|uuid[14]|os\.(environ|getenv|urandom|open)\b.*|random\.(?!Random\b)\w+|secrets\.\w+|open|print|input"
     r"|socket\.\w+|subprocess\.\w+|np\.random\.(?!default_rng|Generator|SeedSequence)\w+)$"
 )
 MACHINE_PATHS = re.compile(r"/wor[k]/|/tmp/(?!\.)\w*bash|/roo[t]/|/home/(?!baseline\b)[a-z]+/")
@@ -98,6 +98,8 @@ def test_the_core_reads_no_clock_and_no_environment_and_opens_nothing() -> None:
         ("open", True),
         ("uuid.uuid5", False),
         ("np.random.default_rng", False),
+        ("random.random", True),
+        ("random.Random", False),
         ("reopen", False),
         ("clock.now", False),
     ],
