@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from baseline.domain.restriction import DEFAULT_TTL_S, HOLD_S, MAX_TTL_S, Mode
@@ -208,6 +209,28 @@ class LogSettings(Room):
     format: Literal["json", "console"] = Field("json", description="JSON lines, or columns for a terminal.")
 
 
+class _UnknownRooms(PydanticBaseSettingsSource):
+    """Variables of rooms that do not exist: handed on, so that ``extra="forbid"`` refuses them by name.
+
+    pydantic-settings itself reads the variables of known fields only, and would pass over BASELINE_RESTRICTON__MODE.
+    """
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Nothing for known fields."""
+        del field
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Room -> the variable that named it."""
+        prefix = str(self.config.get("env_prefix", "")).upper()
+        found: dict[str, Any] = {}
+        for name in os.environ:
+            room, nested, _ = name.upper().removeprefix(prefix).lower().partition("__")
+            if name.upper().startswith(prefix) and nested and room not in self.settings_cls.model_fields:
+                found[room] = name
+        return found
+
+
 class Settings(BaseSettings):
     """All rooms."""
 
@@ -238,7 +261,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then the TOML file named by BASELINE_CONFIG."""
         config = os.environ.get("BASELINE_CONFIG", "")
-        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings, _UnknownRooms(settings_cls))
         return (*sources, TomlConfigSettingsSource(settings_cls, Path(config))) if config else sources
 
 
