@@ -80,15 +80,9 @@ class ManifestFolder:
     def ensure_tier(self) -> None:
         """Write ``tier.yaml``, so that applying the folder makes the tier; Invalid when it says otherwise."""
         path = self._folder / TIER_FILE
-        tier = {
-            "apiVersion": contract.API_VERSION,
-            "kind": "Tier",
-            "metadata": {"name": contract.TIER},
-            "spec": {"order": contract.TIER_ORDER, "defaultAction": "Pass"},
-        }
         found = _load(path)
         if found is None:
-            with _Draft(path, tier, stamp=self._clock.now()) as draft:
+            with _Draft(path, contract.tier(), stamp=self._clock.now()) as draft:
                 draft.replace(path)
         elif _mapping(found.get("spec")).get("defaultAction") != "Pass":
             raise Invalid(f"{path} does not pass by default: whatever we restrict would lose all other traffic")

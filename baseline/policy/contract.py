@@ -114,6 +114,16 @@ def is_protected(labels: Mapping[str, str]) -> bool:
     return labels.get(PROTECT_LABEL, "").lower() == "true"
 
 
+def tier() -> dict[str, Any]:
+    """Our tier: what no rule of ours decides goes on to the next tier."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Tier",
+        "metadata": {"name": TIER},
+        "spec": {"order": TIER_ORDER, "defaultAction": "Pass"},
+    }
+
+
 def enforcement(namespace: str, *, enabled: bool) -> dict[str, Any]:
     """The red button as a ConfigMap."""
     return {
