@@ -209,11 +209,17 @@ def _proposed(books: Books, alert: Alert, level: Level, *, planner: Planner | No
     planned = planner(alert)
     if isinstance(planned, Refusal):
         raise NotAllowed(f"no restriction: {planned.reason}")
-    if planned.state is not State.PROPOSED:
-        raise NotAllowed(f"no restriction: {planned.detail or planned.state}")
-    if stored is None:
-        return books.restrictions.add(planned)
-    return books.restrictions.update(restrictions.proposed_again(stored, planned))
+    if planned.has_ended:
+        raise NotAllowed(f"no restriction: it is {planned.state}: {planned.detail or planned.ended_by}")
+    return _stored(books, planned)
+
+
+def _stored(books: Books, planned: Restriction) -> Restriction:
+    """The plan as the books hold it; a planner may have written it itself, in this very transaction."""
+    held = books.restrictions.add(planned)
+    if held.has_ended:
+        return books.restrictions.update(restrictions.proposed_again(held, planned))
+    return held
 
 
 def _hold(books: Books, standing: Restriction, *, by: str, now: float, hold_s: float = HOLD_S) -> Restriction:

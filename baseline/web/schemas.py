@@ -1,0 +1,438 @@
+"""What the API speaks: views of our nouns, and the bodies of requests.
+
+Times are RFC 3339 in UTC. Names and labels come out of flow logs and are anybody's text: they appear only as JSON
+strings. A number that is not finite is ``null``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from baseline.domain.alert import Alert
+from baseline.domain.deviation import EdgeEvidence, Reason
+from baseline.domain.modelset import Manifest
+from baseline.domain.restriction import HOLD_S, MAX_TTL_S, Restriction, Rule
+from baseline.domain.units import parse_duration, rfc3339
+from baseline.domain.workload import WorkloadId
+from baseline.ports import WorkloadFacts
+from baseline.web import examples
+
+Labels = dict[str, str]
+Number = float | None
+
+
+class View(BaseModel):
+    """Something we say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WorkloadRef(View):
+    """Which workload."""
+
+    id: str = Field(description="namespace/name")
+    cluster: str
+    namespace: str
+    name: str
+    kind: str
+
+
+class DecisionView(View):
+    """What a person said."""
+
+    disposition: str
+    by: str
+    at: str | None
+    note: str
+
+
+class ReasonView(View):
+    """One line of why."""
+
+    family: str
+    feature: str
+    sentence: str
+    actual: Number
+    expected_low: Number
+    expected_high: Number
+    z: Number = Field(description="Robust residual; positive: more than normal.")
+    share: Number = Field(description="Of the evidence, from 0 to 1.")
+
+
+class EdgeView(View):
+    """One edge that carries the deviation."""
+
+    workload: str
+    direction: str
+    peer_kind: str
+    peer_namespace: str
+    peer: str
+    port: int | None
+    protocol: str
+    is_new: bool
+    connections: int
+    bytes_out: int
+    bytes_in: int
+    failed: int
+    share: Number
+    peer_labels: Labels
+
+
+class AlertView(View):
+    """Merged deviations of one workload and family."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ALERT]})
+
+    id: str
+    workload: WorkloadRef
+    family: str
+    families: list[str]
+    disposition: str = Field(description="none, confirmed or dismissed")
+    decision: DecisionView | None
+    sentence: str = Field(description="Why, in one plain sentence.")
+    opened_at: str | None
+    updated_at: str | None
+    window_start: str | None
+    window_end: str | None
+    windows: int = Field(description="Deviating windows merged.")
+    p: Number = Field(description="The smallest calibrated p-value; smaller is more unusual.")
+    score: Number = Field(description="1 - p; higher is more unusual.")
+    threshold: Number
+    reasons: list[ReasonView]
+    edges: list[EdgeView]
+    local_labels: Labels
+    maturity: str
+    model_set: str
+    recorded_at: str | None
+    revision: int = Field(description="Also the ETag.")
+
+
+class RuleView(View):
+    """One denied edge."""
+
+    direction: str
+    peer: str
+    peer_kind: str
+    peer_namespace: str
+    peer_labels: Labels
+    nets: list[str]
+    protocol: str
+    ports: list[int] = Field(description="Empty: every port of the protocol.")
+
+
+class RestrictionView(View):
+    """The time-limited narrowing of one workload's traffic."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RESTRICTION]})
+
+    id: str
+    alert_id: str
+    workload: WorkloadRef
+    object_name: str = Field(description="Of the NetworkPolicy in the workload's namespace.")
+    level: str
+    state: str
+    mode: str
+    selector: Labels
+    rules: list[RuleView]
+    allow_dns: bool
+    created_at: str | None
+    ttl_s: Number
+    expires_at: str | None
+    max_expires_at: str | None
+    approved_by: str
+    applied_at: str | None
+    ended_at: str | None
+    ended_by: str
+    detail: str
+    guards: list[str]
+    revision: int = Field(description="Also the ETag.")
+
+
+class WorkloadView(View):
+    """A workload and how far its baseline can be trusted."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.WORKLOAD]})
+
+    id: str = Field(description="namespace/name")
+    cluster: str
+    namespace: str
+    name: str
+    kind: str
+    first_seen: str | None
+    last_seen: str | None
+    labels: Labels
+    hosts: list[str]
+    maturity: str
+    windows_learned: int
+    revision: int = Field(description="Also the ETag.")
+
+
+class ModelSetView(View):
+    """What a model set says of itself."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.MODEL_SET]})
+
+    id: str
+    aliases: list[str] = Field(description="Of current, candidate and previous.")
+    created_at: str | None
+    trained_from: str | None
+    trained_until: str | None
+    workloads: int
+    schema_hash: str
+    data_hash: str
+    metrics: dict[str, Number]
+
+
+class AlertPage(View):
+    """Alerts, newest first."""
+
+    items: list[AlertView]
+    after: str | None = Field(description="Pass as `after` for the next page; null at the end.")
+
+
+class RestrictionPage(View):
+    """Restrictions, newest first."""
+
+    items: list[RestrictionView]
+    after: str | None = Field(description="Pass as `after` for the next page; null at the end.")
+
+
+class WorkloadPage(View):
+    """Workloads in order of name."""
+
+    items: list[WorkloadView]
+    after: str | None = Field(description="Pass as `after` for the next page; null at the end.")
+
+
+class ModelSetPage(View):
+    """Model sets, newest first; always one page."""
+
+    items: list[ModelSetView]
+    after: str | None = None
+
+
+class ProblemView(View):
+    """An error (RFC 9457). `type` is stable and for programs, `detail` for people."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM]})
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] | None = Field(None, description="Where a request is wrong, for status 422.")
+
+
+def _seconds(value: object) -> object:
+    """Text such as ``15m`` as seconds; numbers as they are."""
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=float | str)]
+Note = Annotated[str, Field(max_length=2000, description="Why; kept in the audit log.")]
+
+
+class Body(BaseModel):
+    """Something we are told; nothing unknown in it is overlooked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ConfirmBody(Body):
+    """It was an attack."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"note": "scan from the staging runner", "restrict": True}]}
+    )
+
+    note: Note = ""
+    restrict: bool = Field(False, description="Also apply the proposed restriction.")
+
+
+class DismissBody(Body):
+    """It was normal."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "the new backup job"}]})
+
+    note: Note = ""
+
+
+class RestrictBody(Body):
+    """Apply a restriction."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"level": "R1", "ttl": "15m"}]})
+
+    level: Literal["R1"] = Field("R1", description="R1 denies the deviating edges.")
+    ttl: Seconds | None = Field(
+        None,
+        gt=0,
+        le=MAX_TTL_S,
+        description="Seconds, or text such as 15m or 1h30m; at most a day. Default: as planned.",
+    )
+
+
+class HoldBody(Body):
+    """Extend a restriction."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ttl": "4h"}]})
+
+    ttl: Seconds = Field(HOLD_S, gt=0, le=HOLD_S, description="From now; seconds or text, at most 4h at a time.")
+
+
+class ReleaseBody(Body):
+    """End a restriction."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "host cleaned"}]})
+
+    note: Note = ""
+
+
+def alert(noun: Alert) -> AlertView:
+    """View of an alert."""
+    decision = noun.decision
+    return AlertView(
+        id=noun.id,
+        workload=reference(noun.workload),
+        family=noun.family,
+        families=list(noun.families),
+        disposition=noun.disposition,
+        decision=decision
+        and DecisionView(disposition=decision.disposition, by=decision.by, at=_time(decision.at), note=decision.note),
+        sentence=noun.sentence,
+        opened_at=_time(noun.opened_at),
+        updated_at=_time(noun.updated_at),
+        window_start=_time(noun.window_start),
+        window_end=_time(noun.window_end),
+        windows=noun.windows,
+        p=_number(noun.p),
+        score=_number(noun.score),
+        threshold=_number(noun.threshold),
+        reasons=[_reason(reason) for reason in noun.reasons],
+        edges=[_edge(evidence) for evidence in noun.edges],
+        local_labels=dict(noun.local_labels),
+        maturity=noun.maturity,
+        model_set=noun.model_set,
+        recorded_at=_time(noun.recorded_at),
+        revision=noun.revision,
+    )
+
+
+def restriction(noun: Restriction) -> RestrictionView:
+    """View of a restriction."""
+    return RestrictionView(
+        id=noun.id,
+        alert_id=noun.alert_id,
+        workload=reference(noun.workload),
+        object_name=noun.object_name,
+        level=noun.level,
+        state=noun.state,
+        mode=noun.mode,
+        selector=dict(noun.selector),
+        rules=[_rule(rule) for rule in noun.rules],
+        allow_dns=noun.allow_dns,
+        created_at=_time(noun.created_at),
+        ttl_s=_number(noun.ttl_s),
+        expires_at=_time(noun.expires_at),
+        max_expires_at=_time(noun.max_expires_at),
+        approved_by=noun.approved_by,
+        applied_at=_time(noun.applied_at),
+        ended_at=_time(noun.ended_at),
+        ended_by=noun.ended_by,
+        detail=noun.detail,
+        guards=list(noun.guards),
+        revision=noun.revision,
+    )
+
+
+def workload(facts: WorkloadFacts) -> WorkloadView:
+    """View of a workload."""
+    return WorkloadView(
+        **reference(facts.workload).model_dump(),
+        first_seen=_time(facts.first_seen),
+        last_seen=_time(facts.last_seen),
+        labels=dict(facts.labels),
+        hosts=sorted(facts.hosts),
+        maturity=facts.maturity,
+        windows_learned=facts.windows_learned,
+        revision=facts.revision,
+    )
+
+
+def model_set(manifest: Manifest, *, aliases: list[str]) -> ModelSetView:
+    """View of a model set."""
+    return ModelSetView(
+        id=manifest.id,
+        aliases=aliases,
+        created_at=_time(manifest.created_at),
+        trained_from=_time(manifest.trained_from),
+        trained_until=_time(manifest.trained_until),
+        workloads=manifest.workloads,
+        schema_hash=manifest.schema_hash,
+        data_hash=manifest.data_hash,
+        metrics={name: _number(value) for name, value in manifest.metrics.items()},
+    )
+
+
+def reference(noun: WorkloadId) -> WorkloadRef:
+    """Which workload."""
+    return WorkloadRef(id=str(noun), cluster=noun.cluster, namespace=noun.namespace, name=noun.name, kind=noun.kind)
+
+
+def _reason(reason: Reason) -> ReasonView:
+    return ReasonView(
+        family=reason.family,
+        feature=reason.feature,
+        sentence=reason.sentence,
+        actual=_number(reason.actual),
+        expected_low=_number(reason.expected_low),
+        expected_high=_number(reason.expected_high),
+        z=_number(reason.z),
+        share=_number(reason.share),
+    )
+
+
+def _edge(evidence: EdgeEvidence) -> EdgeView:
+    return EdgeView(
+        workload=str(evidence.edge.workload),
+        direction=evidence.edge.direction,
+        peer_kind=evidence.edge.peer.kind,
+        peer_namespace=evidence.edge.peer.namespace,
+        peer=evidence.edge.peer.name,
+        port=evidence.edge.port,
+        protocol=evidence.edge.protocol,
+        is_new=evidence.is_new,
+        connections=evidence.connections,
+        bytes_out=evidence.bytes_out,
+        bytes_in=evidence.bytes_in,
+        failed=evidence.failed,
+        share=_number(evidence.share),
+        peer_labels=dict(evidence.peer_labels),
+    )
+
+
+def _rule(rule: Rule) -> RuleView:
+    return RuleView(
+        direction=rule.direction,
+        peer=rule.peer.name,
+        peer_kind=rule.peer.kind,
+        peer_namespace=rule.peer_namespace,
+        peer_labels=dict(rule.peer_labels),
+        nets=list(rule.nets),
+        protocol=rule.protocol,
+        ports=list(rule.ports),
+    )
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _time(value: float) -> str | None:
+    """RFC 3339; null for "never" (0) and for what no calendar holds."""
+    try:
+        return rfc3339(value) if value else None
+    except (ValueError, OverflowError, OSError):
+        return None
