@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from baseline.domain.edge import Peer
 from baseline.domain.errors import MalformedRecord
 from baseline.domain.flow import Flow, Heartbeat
-from baseline.domain.window import Window
+from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import snapshot
 from baseline.features.folding import Labels, Router
 from baseline.features.tally import Arrival, Tally, WindowOptions
+
+_NEVER = float("inf")
 
 __all__ = ["Arrival", "SeenWorkload", "WindowOptions", "Windower"]
 
@@ -34,6 +36,7 @@ class SeenWorkload:
     last_seen: float
     labels: Labels  # of its pods, sorted, newest seen
     hosts: frozenset[str]
+    shortest_s: int  # its shortest horizon with windows: 60, 300 or 3600 s
     peer_labels: Mapping[Peer, Labels]  # of every workload peer in its cluster (one mapping, shared)
 
 
@@ -132,6 +135,9 @@ class Windower:
                         last_seen=seen.last_seen,
                         labels=seen.labels,
                         hosts=frozenset(seen.hosts),
+                        shortest_s=next(
+                            length for length, first in zip(HORIZONS_S, seen.first, strict=True) if first < _NEVER
+                        ),
                         peer_labels=peer_labels,
                     )
         return facts

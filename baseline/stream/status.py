@@ -1,0 +1,51 @@
+"""What the loop is given and what it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from baseline.features.windows import WindowOptions
+from baseline.ports import Checkpoints, DeadLetters, History, Library
+from baseline.services.score import JudgeOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOptions:
+    """How the loop runs."""
+
+    windows: WindowOptions = field(default_factory=WindowOptions)
+    judge: JudgeOptions = field(default_factory=JudgeOptions)
+    channels: tuple[str, ...] = ()  # notification channels that hear of opened alerts
+    checkpoint_interval_s: float = 30.0
+    checkpoint_windows: int = 50_000  # a checkpoint is due earlier when this many windows wait: bounds memory
+    poll_s: float = 0.5
+    backoff_max_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Where results go."""
+
+    library: Library
+    history: History
+    checkpoints: Checkpoints
+    dead_letters: DeadLetters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStatus:
+    """What readiness and people ask."""
+
+    partitions: int
+    lag_records: int
+    lag_s: float  # age of the newest record read, 0 when caught up
+    watermark: float | None  # event time up to which all windows are closed
+    workloads: int
+    model_set: str | None
+    failures: int  # rounds in a row that failed
+    last_error: str
+
+    @property
+    def is_ready(self) -> bool:
+        """Has partitions or waits for some without failing."""
+        return self.failures == 0
