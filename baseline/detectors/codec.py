@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -177,3 +178,37 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"not a text: {value!r}")
     return value
+
+
+_DTYPES = {
+    "F64": np.float64, "F32": np.float32, "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8,
+    "U64": np.uint64, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8,
+}  # fmt: skip
+MOST_HEADER = 1 << 20  # bytes
+Layout = dict[str, tuple[type[np.generic], tuple[int, ...], int, int]]
+
+
+def layout(header: bytes, *, size: int, name: str) -> Layout:
+    """Where the arrays of a safetensors file of ``size`` bytes lie: name -> (dtype, shape, first byte, last byte + 1).
+
+    ``header`` is the file's JSON header. Read by hand, because the library copies arrays out of a file while we map
+    them. Raises ModelSetRejected for anything that does not add up: an offset outside the file or not aligned, a size
+    that is not shape times type, a foreign type.
+    """
+    begin_of_data = 8 + len(header)
+    try:
+        found: Layout = {}
+        for key, entry in json.loads(header).items():
+            if key == "__metadata__":
+                continue
+            dtype = _DTYPES[entry["dtype"]]
+            item = np.dtype(dtype).itemsize
+            shape = tuple(int(extent) for extent in entry["shape"])
+            begin, end = (int(offset) + begin_of_data for offset in entry["data_offsets"])
+            is_inside = begin_of_data <= begin <= end <= size and begin % item == 0
+            if min(shape, default=0) < 0 or not is_inside or end - begin != math.prod(shape) * item:
+                raise ValueError(f"{key}: shape {shape}, bytes {begin} to {end} of {size}")
+            found[key] = (dtype, shape, begin, end)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelSetRejected(f"{name}: not a safetensors file of numbers: {error!r}") from error
+    return found
