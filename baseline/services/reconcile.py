@@ -66,9 +66,9 @@ def reconcile(
     options: ReconcileOptions,
     attempts: Attempts,
     metrics: Metrics,
-    namespaces: Mapping[str, NamespaceFacts],
+    namespaces: Mapping[str, NamespaceFacts] | None,
 ) -> Report:
-    """One pass.
+    """One pass. While ``namespaces`` is None (never read: one may be protected) nothing new is created.
 
     Raises Unavailable, Denied or Missing when the tier cannot be read, and Unavailable at the first object that
     answers so (that object alone then waits longer); everything else is handled object by object.
@@ -105,7 +105,7 @@ class _Pass:
     ledger: Ledger
     attempts: Attempts
     options: ReconcileOptions
-    namespaces: Mapping[str, NamespaceFacts]
+    namespaces: Mapping[str, NamespaceFacts] | None
     report: Report
     changes: Changes[ClusterObject]
 
@@ -149,6 +149,9 @@ class _Pass:
     def _create(self, restriction: Restriction, manifest: Mapping[str, object]) -> None:
         namespace = restriction.workload.namespace
         name = f"{namespace}/{restriction.object_name}"
+        if self.namespaces is None:
+            self._wait(restriction, "the labels of namespaces are not known yet")
+            return
         facts = self.namespaces.get(namespace)
         if is_protected_namespace(namespace, self.options.guards) or (facts is not None and facts.is_protected):
             self._fail(restriction, f"namespace {namespace} is protected")
