@@ -97,6 +97,16 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{link.target}: no such heading"
 
 
+def test_every_page_that_the_code_names_exists() -> None:
+    """docs/NAME.md and docs/decisions/NNNN in comments and docstrings."""
+    for source in sorted([*PACKAGE.rglob("*.py"), *(CHECKOUT / "pipelines").glob("*.py")]):
+        text = source.read_text(encoding="utf-8")
+        for name in re.findall(r"docs/((?:\w+/)?[\w-]+)\.md", text):
+            assert (DOCS / f"{name}.md").exists(), f"{source.relative_to(CHECKOUT)} names docs/{name}.md"
+        for number in re.findall(r"decisions/(\d{4})", text):
+            assert any(path.name.startswith(number) for path in DECISIONS), f"{source.name} names decision {number}"
+
+
 def test_the_architecture_names_every_room_and_no_other() -> None:
     """The table of rooms equals the packages and modules of baseline/ (and its one folder without code)."""
     named = {row[0].strip("`") for row in rows(section(_text("architecture.md"), "Rooms"))[1:]}
