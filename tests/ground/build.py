@@ -116,7 +116,9 @@ def _lock(name: str) -> Iterator[None]:
 
 
 def _run(command: list[str], *, cwd: Path) -> None:
-    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, check=False)
+    # Debian's Go is told to stay local; ours may fetch the toolchain that the recipe names.
+    env = {"GOTOOLCHAIN": "auto", **os.environ}
+    done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
         raise CannotBuild(f"`{' '.join(command)}` failed with exit code {done.returncode}")
 
