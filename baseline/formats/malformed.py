@@ -71,7 +71,7 @@ def _wrong(value: bytes, message: str) -> MalformedRecord:
     at = _at(value, path)
     if path == "$":
         return MalformedRecord("not_object", field="line", value=at)
-    is_number = "int" in message and (isinstance(at, int | float | str) and not isinstance(at, bool))
+    is_number = message.startswith("Expected `int") and isinstance(at, int | float | str) and not isinstance(at, bool)
     reason = "bad_number" if is_number or "Number out of range" in message else "wrong_type"
     return MalformedRecord(reason, field=path.removeprefix("$."), value=at)
 
