@@ -132,9 +132,7 @@ def served(
     """The API over this library, answering on a free port, with a token a role."""
     books, clock, metrics = library or MemoryLibrary(), StillClock(), PrometheusMetrics()
     options = WebOptions(cluster="east", channels=("webhook",))
-    app = create_app(
-        library=books, clock=clock, metrics=metrics, shelf=OneShelf(), planner=planner, options=options
-    )
+    app = create_app(library=books, clock=clock, metrics=metrics, shelf=OneShelf(), planner=planner, options=options)
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", ws="none", lifespan="off", loop="asyncio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
