@@ -18,7 +18,7 @@ from baseline.services import outcome
 from baseline.services.evaluate import Course, Plan
 from baseline.services.outcome import Label, Outcome
 
-RENEWED_AFTER_S = 60.0  # an alert that deviates again after a pause at least this long is told again
+RENEWED_AFTER_S = 120.0  # an alert that deviates again after a pause at least this long is told again
 
 
 def report(

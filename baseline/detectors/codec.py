@@ -180,7 +180,7 @@ def _text(value: object) -> str:
     return value
 
 
-_DTYPES = {
+_DTYPES: dict[str, type[np.generic]] = {
     "F64": np.float64, "F32": np.float32, "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8,
     "U64": np.uint64, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8,
 }  # fmt: skip

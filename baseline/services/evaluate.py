@@ -5,7 +5,7 @@ Nothing from after ``fit_until`` reaches the fit, and no label reaches anything 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +23,7 @@ from baseline.features import extract, schema
 from baseline.features.table import FloatArray, WindowTable
 from baseline.features.windows import Windower, WindowOptions
 from baseline.services import train
-from baseline.services.score import JudgeOptions, JudgeState, judge
+from baseline.services.score import JudgeOptions, JudgeState, Labelled, judge
 from baseline.services.train import Recipe
 from baseline.services.triage import TriageState, triage
 
@@ -105,12 +105,19 @@ def run(flows: Iterable[Flow], plan: Plan) -> Course:
 
     Raises GateRefused when the fit part teaches nothing.
     """
-    course, notebook = Course(), Notebook()
+    course, windower = Course(), Windower(_HISTORY_OPTIONS)
+    return run_windows(_closed(flows, windower, course), plan, course=course, facts=windower.facts)
+
+
+def run_windows(
+    batches: Iterable[list[Window]], plan: Plan, *, course: Course, facts: Callable[[], Mapping[WorkloadId, Labelled]]
+) -> Course:
+    """``run`` over windows that are closed already, in order of their end."""
+    notebook = Notebook()
     state, shown = JudgeState(), TriageState()
     first: float | None = None
     last = 0.0
-    windower = Windower(_HISTORY_OPTIONS)
-    for batch in _closed(flows, windower, course):
+    for batch in batches:
         for window in batch:
             first = window.start if first is None else min(first, window.start)
             last = max(last, window.end)
@@ -123,7 +130,7 @@ def run(flows: Iterable[Flow], plan: Plan) -> Course:
         if course.model is None:
             course.model = _fit(notebook, plan, first or 0.0)
             course.learned_windows = notebook.windows
-        judged = judge(tested, model=course.model, state=state, options=plan.judging, facts=windower.facts())
+        judged = judge(tested, model=course.model, state=state, options=plan.judging, facts=facts())
         course.deviations += judged.deviations
         course.maturity |= judged.maturity
         for window, p, vector in zip(tested, judged.p, judged.vectors, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from baseline.detectors.fitted import FLEET_FILE, FittedSet, horizon_file, workl
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.domain.errors import GateRefused
 from baseline.domain.modelset import FORMAT, Manifest
+from baseline.domain.units import DAY_S, HOUR_S
 from baseline.domain.window import HORIZONS_S
 from baseline.domain.workload import WorkloadId
 from baseline.features import calendar, schema
@@ -102,9 +103,19 @@ def read(
     calibrate_from: float | None = None,
 ) -> Lesson:  # fmt: skip
     """Windows and edges of an interval, without what must never teach."""
-    since = max(since, until - recipe.history_days * 86_400)
-    workloads = sorted(history.workloads(since=since, until=until), key=lambda workload: workload.key)
-    lines = {workload: line for line, workload in enumerate(workloads)}
+    since = max(since, until - recipe.history_days * DAY_S)
+    workloads = history.workloads(since=since, until=until)
+    part = read_part(history, workloads, recipe=recipe, since=since, until=until, exclude=exclude)
+    return replace(part, calibrate_from=calibrate_from)
+
+
+def read_part(
+    history: History, workloads: Iterable[WorkloadId], *, recipe: Recipe, since: float, until: float,
+    exclude: Collection[Exclusion] = (),
+) -> Lesson:  # fmt: skip
+    """``read`` of some workloads: what one worker does."""
+    ordered = sorted(workloads, key=lambda workload: workload.key)
+    lines = {workload: line for line, workload in enumerate(ordered)}
     tables = {
         horizon: {
             line: without(history.windows(workload, horizon_s=horizon, since=since, until=until), exclude)
@@ -112,14 +123,30 @@ def read(
         }
         for horizon in recipe.horizons_s
     }
-    parts: list[list[EdgeUse]] = [[] for _ in workloads]
+    parts: list[list[EdgeUse]] = [[] for _ in ordered]
     for row in history.edges(since=since, until=until):
-        if row.workload in lines and not _is_excluded(row.workload, row.hour, row.hour + 3600, exclude):
+        if row.workload in lines and not _is_excluded(row.workload, row.hour, row.hour + HOUR_S, exclude):
             parts[lines[row.workload]].append(use_of(row.key, row.counts, seen=row.hour))
-    return Lesson(
-        workloads=workloads, tables=tables, uses=[merged(part) for part in parts], since=since, until=until,
-        calibrate_from=calibrate_from,
-    )  # fmt: skip
+    return Lesson(workloads=ordered, tables=tables, uses=[merged(part) for part in parts], since=since, until=until)
+
+
+def gathered(parts: Sequence[Lesson], *, since: float, until: float) -> Lesson:
+    """Parts of disjoint workloads as one lesson, in order of workload key."""
+    places = sorted(
+        ((workload, number, line) for number, part in enumerate(parts) for line, workload in enumerate(part.workloads)),
+        key=lambda place: place[0].key,
+    )
+    horizons = sorted({horizon for part in parts for horizon in part.tables})
+    tables = {
+        horizon: {
+            line: parts[number].tables[horizon][old]
+            for line, (_, number, old) in enumerate(places)
+            if old in parts[number].tables.get(horizon, {})
+        }
+        for horizon in horizons
+    }
+    uses = [parts[number].uses[old] for _, number, old in places]
+    return Lesson(workloads=[workload for workload, _, _ in places], tables=tables, uses=uses, since=since, until=until)
 
 
 def use_of(key: Any, counts: Any, *, seen: float) -> EdgeUse:

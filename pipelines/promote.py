@@ -1,0 +1,57 @@
+"""Make a model set current, if it finds golden attacks and keeps its alert budget on the history it was made from.
+
+Exit: 0 done, 1 failed, 3 refused by the gate (aliases are then as before).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from baseline.adapters.history import ParquetHistory
+from baseline.adapters.shelf import FolderShelf
+from baseline.domain.errors import BaselineError, GateRefused
+from baseline.features import schema
+from baseline.services.promote import promote
+from baseline.services.score import JudgeOptions
+from baseline.services.train import Recipe
+from pipelines._report import write_json
+
+OK, FAILED, REFUSED = 0, 1, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Gate, then move ``previous`` and ``current``."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.promote", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("id", help="of the model set")
+    parser.add_argument("--shelf", required=True, help="folder or URL of the shelf")
+    parser.add_argument("--history", help="folder or URL of the history; without it only golden attacks are judged")
+    parser.add_argument("--alerts-per-week", type=float, default=1.0, help="alert budget of one workload")
+    parser.add_argument("--report", type=Path, help="write a report here, JSON")
+    args = parser.parse_args(argv)
+    shelf = FolderShelf(args.shelf)
+    history = ParquetHistory(args.history, schema_hash=schema.hash()) if args.history else None
+    try:
+        recipe = Recipe.parse(shelf.manifest(args.id).recipe)
+        options = JudgeOptions(alerts_per_week=args.alerts_per_week, zone=recipe.zone, horizons_s=recipe.horizons_s)
+        found = promote(args.id, shelf=shelf, history=history, options=options)
+    except GateRefused as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return REFUSED
+    except (BaselineError, OSError, ValueError) as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return FAILED
+    for name, share in found.found.items():
+        print(f"golden {name:14} found on {share:.0%} of {found.workloads} workloads")
+    print(f"past their budget on the training data: {found.over_budget:.0%}")
+    print(f"current is now {args.id}")
+    if args.report:
+        write_json(args.report, {"id": args.id, **asdict(found)})
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

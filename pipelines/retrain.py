@@ -1,0 +1,96 @@
+"""Fit a model set from history and put it on the shelf as candidate.
+
+Exit: 0 done, 1 failed, 3 refused (too little to learn from).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from baseline.adapters.history import ParquetHistory
+from baseline.adapters.shelf import FolderShelf
+from baseline.domain.errors import BaselineError, GateRefused
+from baseline.domain.modelset import Alias, Manifest
+from baseline.domain.units import parse_rfc3339, rfc3339
+from baseline.features import schema
+from baseline.services.train import Lesson, Recipe, fit_lesson, gathered, read_part
+from pipelines._recipe import read_recipe
+from pipelines._report import write_json
+
+OK, FAILED, REFUSED = 0, 1, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read, fit, put; prints what was made."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.retrain", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--history", required=True, help="folder or URL of the history")
+    parser.add_argument("--shelf", required=True, help="folder or URL of the shelf")
+    parser.add_argument("--recipe", type=Path, help="recipe (default: models/recipes/default.toml)")
+    parser.add_argument("--since", type=parse_rfc3339, help="learn from then on (RFC 3339; default: the recipe's days)")
+    parser.add_argument("--until", type=parse_rfc3339, help="learn up to then (default: now)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that read history")
+    parser.add_argument("--seed", type=int, default=1, help="of everything random")
+    parser.add_argument("--report", type=Path, help="write a report here, JSON")
+    args = parser.parse_args(argv)
+    now = time.time()
+    try:
+        recipe = read_recipe(args.recipe)
+        until = args.until if args.until is not None else now
+        since = args.since if args.since is not None else until - recipe.history_days * 86_400
+        lesson = read_jobs(args.history, recipe=recipe, since=since, until=until, jobs=args.jobs)
+        manifest, files = fit_lesson(lesson, recipe=recipe, now=now, seed=args.seed)
+        shelf = FolderShelf(args.shelf)
+        shelf.put(manifest, files)
+        shelf.point(Alias.CANDIDATE, manifest.id)
+    except GateRefused as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return REFUSED
+    except (BaselineError, OSError, ValueError) as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return FAILED
+    found = summary(manifest, took_s=time.time() - now, size=sum(len(payload) for payload in files.values()))
+    for name, value in found.items():
+        print(f"{name:16} {value}")
+    if args.report:
+        write_json(args.report, found)
+    return OK
+
+
+def read_jobs(url: str, *, recipe: Recipe, since: float, until: float, jobs: int) -> Lesson:
+    """Read shards of workloads in parallel; a worker gets the URL and the shard's number, never arrays."""
+    from joblib import Parallel, delayed
+
+    shards = max(1, jobs)
+    parts = Parallel(n_jobs=shards)(
+        delayed(_read_shard)(url, recipe, since, until, shard, shards) for shard in range(shards)
+    )
+    return gathered(list(parts), since=since, until=until)
+
+
+def _read_shard(url: str, recipe: Recipe, since: float, until: float, shard: int, shards: int) -> Lesson:
+    history = ParquetHistory(url, schema_hash=schema.hash())
+    workloads = history.workloads(since=since, until=until)[shard::shards]
+    return read_part(history, workloads, recipe=recipe, since=since, until=until)
+
+
+def summary(manifest: Manifest, *, took_s: float, size: int) -> dict[str, Any]:
+    """What was made, as plain data."""
+    return {
+        "id": manifest.id,
+        "workloads": manifest.workloads,
+        "trained_from": rfc3339(manifest.trained_from),
+        "trained_until": rfc3339(manifest.trained_until),
+        "data_hash": manifest.data_hash,
+        "bytes": size,
+        "took_s": round(took_s, 2),
+        **dict(manifest.metrics),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
