@@ -6,7 +6,7 @@ and ``shared``. Tests that use a real server are kept on one xdist worker, so th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if GROUND_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.ground)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the last log lines of the servers that a failed test used."""
+    report = yield
+    if report.failed:
+        used: dict[str, Any] = getattr(item, "funcargs", {})
+        for name in sorted(GROUND_FIXTURES.intersection(used)):
+            report.sections.append((f"log of {name}", used[name].log_tail()))
+    return report
 
 
 @pytest.hookimpl(optionalhook=True)  # without xdist there is nothing to schedule

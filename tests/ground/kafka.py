@@ -93,6 +93,10 @@ class KafkaServer:
         """Take the broker away at once; `start()` then waits some seconds for its own old registration to expire."""
         self._process.kill()
 
+    def log_tail(self) -> str:
+        """The last lines of the server's log, for the report of a failed test."""
+        return self._process.tail()
+
     def create_topic(self, name: str, partitions: int = 1, *, configs: dict[str, str] | None = None) -> None:
         """Create a topic and wait until all its partitions are described."""
         create_topic(self.bootstrap, name, partitions, configs=configs)

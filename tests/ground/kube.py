@@ -100,6 +100,10 @@ class KubeApi:
         """End etcd; stop the API server first."""
         self._etcd.kill()
 
+    def log_tail(self) -> str:
+        """The last lines of the servers' logs, for the report of a failed test."""
+        return f"{self._etcd.tail()}\n{self._apiserver.tail()}"
+
     def pause(self) -> None:
         """Freeze the API server: connections open and nothing is answered."""
         self._signal(signal.SIGSTOP)

@@ -115,6 +115,10 @@ class PostgresServer:
         """End it at once, cutting every connection (PostgreSQL's immediate shutdown); data stay for `start()`."""
         self._process.stop(with_signal=signal.SIGQUIT, timeout_s=10.0)
 
+    def log_tail(self) -> str:
+        """The last lines of the server's log, for the report of a failed test."""
+        return self._process.tail()
+
     def new_database(self) -> str:
         """Create an empty database and return its SQLAlchemy URL."""
         name = f"t_{uuid.uuid4().hex[:12]}"

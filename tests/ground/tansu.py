@@ -37,6 +37,10 @@ class TansuBroker:
         """End it and lose what it held."""
         self._process.kill()
 
+    def log_tail(self) -> str:
+        """The last lines of the server's log, for the report of a failed test."""
+        return self._process.tail()
+
     def create_topic(self, name: str, partitions: int = 1, *, configs: dict[str, str] | None = None) -> None:
         """Create a topic; without an explicit retention the broker's own default would apply, so one day is set."""
         create_topic(self.bootstrap, name, partitions, configs={"retention.ms": "86400000", **(configs or {})})
