@@ -50,6 +50,7 @@ class _Cut:
 
     subject: WorkloadId
     key: EdgeKey
+    subject_labels: Labels
     peer_labels: Labels
     evidence: EdgeEvidence
 
@@ -99,7 +100,7 @@ def plan(
         return Refusal(alert_id=alert.id, reason="the alert names no edge that carries the deviation")
     subject, mine = _initiator(cuts)
     try:
-        own = _subject_selector(subject, mine, alert, labels)
+        own = _selector(mine)
     except UnsafeRestriction as error:
         return Refusal(alert_id=alert.id, reason=f"{subject} cannot be selected: {error}")
     kept = _enough(mine)
@@ -133,11 +134,14 @@ def is_wide(rule: Rule) -> bool:
 
 def _cut(evidence: EdgeEvidence, alert: Alert, labels: Mapping[WorkloadId, Labels]) -> _Cut:
     subject, key = initiated(evidence.edge)
-    if key != evidence.edge.key:  # turned: the peer is now the alerted workload
-        return _Cut(subject, key, alert.local_labels or labels.get(alert.workload, ()), evidence)
+    own = (alert.local_labels if evidence.edge.workload == alert.workload else ()) or labels.get(
+        evidence.edge.workload, ()
+    )
     peer = peer_workload(evidence.edge)
-    known = labels.get(peer, ()) if peer is not None else ()
-    return _Cut(subject, key, evidence.peer_labels or known, evidence)
+    theirs = evidence.peer_labels or (labels.get(peer, ()) if peer is not None else ())
+    is_turned = key != evidence.edge.key  # the peer initiates, and the alerted workload is its peer
+    ends = (theirs, own) if is_turned else (own, theirs)
+    return _Cut(subject, key, subject_labels=ends[0], peer_labels=ends[1], evidence=evidence)
 
 
 def _initiator(cuts: Sequence[_Cut]) -> tuple[WorkloadId, list[_Cut]]:
@@ -155,15 +159,13 @@ def _initiator(cuts: Sequence[_Cut]) -> tuple[WorkloadId, list[_Cut]]:
     )
 
 
-def _subject_selector(
-    subject: WorkloadId, cuts: Sequence[_Cut], alert: Alert, labels: Mapping[WorkloadId, Labels]
-) -> Labels:
-    shown = alert.local_labels if subject == alert.workload else cuts[0].evidence.peer_labels
-    chosen = tuple(match_labels(dict(shown or labels.get(subject, ()))).items())
-    if not chosen:
-        raise UnsafeRestriction("no label that outlives a rollout is known of its pods")
-    selector.equals(chosen)
-    return chosen
+def _selector(cuts: Sequence[_Cut]) -> Labels:
+    """What selects the subject's pods: the first of its labels that outlive a rollout."""
+    for cut in cuts:
+        if chosen := tuple(match_labels(dict(cut.subject_labels)).items()):
+            selector.equals(chosen)
+            return chosen
+    raise UnsafeRestriction("no label that outlives a rollout is known of its pods")
 
 
 def _enough(cuts: Sequence[_Cut]) -> list[_Cut]:
