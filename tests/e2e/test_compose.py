@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from baseline.domain.units import HOUR_S
 from tests.e2e import compose
 from tests.e2e.containers import Container, Machine, enterprise_line
 from tests.ground.kafka import KafkaServer
@@ -29,6 +30,7 @@ from tests.ground.waiting import eventually
 PROCESSES = ("agent", "stream", "control", "janitor", "web")
 FLOW_LOG = "/var/log/calico/flowlogs"
 INCOMING = "/var/lib/baseline/incoming"
+SHELF = "/var/lib/baseline/shelf"
 SPAN_S = 8 * 60  # event time of the flows we write: several 1-minute windows and at least one of 5 minutes
 EXPORT_S = 15
 
@@ -143,16 +145,36 @@ def test_a_token_made_on_the_command_line_opens_the_api(product: Product) -> Non
 
 
 def test_the_jobs_run_one_after_the_other(product: Product) -> None:
-    """Backfill of a recording, retrain, promote and expiry end with 0, and the stream loads the promoted set."""
-    recording = gzip.decompress((CHECKOUT / "baseline" / "recordings" / "westermo-clean.jsonl.gz").read_bytes())
-    (product.machine.volume(INCOMING) / "flows.jsonl").write_bytes(recording)
-    for job in ("backfill", "retrain", "promote", "expire"):
+    """Backfill of a recording, retrain, promote of the candidate and expiry, each with the file's command."""
+    product.machine.volume(INCOMING).joinpath("flows.jsonl").write_bytes(_recording(until=int(time.time()) - HOUR_S))
+    for job in ("backfill", "retrain"):
         product.machine.run(product.services[job], timeout_s=200.0)
+    candidate = (product.machine.volume(SHELF) / "candidate").read_text().strip()
+    chosen = compose.read(variables={"DB_PASSWORD": "3f", "MODEL_SET": candidate})
+    assert candidate in chosen["promote"].command
+    product.machine.run(chosen["promote"], timeout_s=200.0)
+    assert (product.machine.volume(SHELF) / "current").read_text().strip() == candidate
+    product.machine.run(product.services["expire"])
+
+
+def test_the_stream_loads_a_promoted_set_without_restart(product: Product) -> None:
+    """The same process that started without a model set has loaded the promoted one."""
     eventually(
-        lambda: product["stream"].metric("baseline_model_set_loads_total") >= 1,
+        lambda: product["stream"].metric("baseline_model_set_loads_total", result="ok") >= 1,
         30.0,
         message=f"the stream loaded the promoted set\n{product['stream'].tail()}",
     )
+
+
+def _recording(*, until: int) -> bytes:
+    """The demo's recording without attacks, moved in time so that it ends at ``until``."""
+    packed = (CHECKOUT / "baseline" / "recordings" / "westermo-clean.jsonl.gz").read_bytes()
+    records = [json.loads(line) for line in gzip.decompress(packed).splitlines()]
+    later = (until - max(record["end_time"] for record in records)) // HOUR_S * HOUR_S
+    for record in records:
+        record["start_time"] += later
+        record["end_time"] += later
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 
 
 def test_every_process_ends_by_itself_when_stopped(product: Product) -> None:
