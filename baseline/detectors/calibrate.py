@@ -1,7 +1,7 @@
 """Raw scores → p-values: quantiles for the body, a generalised Pareto tail beyond, each workload shrunk to the fleet.
 
-A p-value below what the data can resolve comes from the tail's shape, which is clipped to [-0.2, 0.5] and shrunk to
-an almost exponential one: twenty excesses cannot say more.
+A p-value below what the data can resolve comes from the tail's shape, which is clipped to [0, 0.5] and shrunk to an
+exponential one: twenty excesses cannot say more.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from baseline.features.table import FloatArray, IntArray
 
 KNOTS = np.array([0.98, 0.8, 0.5, 0.2, 0.1, 0.05, 0.02])  # p of the quantiles kept
 TAIL = float(KNOTS[-1])
-SHAPE_RANGE = (-0.2, 0.5)
+SHAPE_RANGE = (0.0, 0.5)  # negative shapes end somewhere: past their end everything would be impossible, not rare
 SHAPE_PRIOR, SHAPE_STRENGTH = 0.0, 100.0  # shape that few excesses are shrunk to, and its weight in excesses
-TRIMMED_EXCESSES = 0.05
 FEWEST = 40  # scores below which a line says nothing of its own
 OWN_HOURS = 24.0  # hours of history at which a workload's own distribution weighs as much as the fleet's
 ELDER_SCORES = 400.0  # scores at which a horizon's own distribution weighs as much as the shorter horizon's
@@ -89,14 +88,13 @@ def _distribution(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     knots = np.maximum.accumulate(knots + 1e-9 * np.arange(len(KNOTS)))  # constant scores still order
     excesses = np.sort(scores[scores > knots[-1]] - knots[-1])
     body = max(float(knots[-1] - knots[2]) / np.log(KNOTS[2] / TAIL), 1e-3)  # the exponential that the body suggests
-    trimmed = excesses[: len(excesses) - int(np.ceil(TRIMMED_EXCESSES * len(excesses)))]
-    if len(trimmed) < 3:
+    if len(excesses) < 3:
         return knots, np.array([body, SHAPE_PRIOR])
-    shape = _shape(trimmed)
-    weight = len(trimmed) / (len(trimmed) + SHAPE_STRENGTH)
+    shape = _shape(excesses)
+    weight = len(excesses) / (len(excesses) + SHAPE_STRENGTH)
     shape = float(np.clip(weight * shape + (1 - weight) * SHAPE_PRIOR, *SHAPE_RANGE))
-    own = max(float(trimmed.mean()) * (1 - shape), 1e-3)
-    trust = len(trimmed) / (len(trimmed) + 10.0)
+    own = max(float(excesses.mean()) * (1 - shape), 1e-3)
+    trust = len(excesses) / (len(excesses) + 10.0)
     return knots, np.array([trust * own + (1 - trust) * body, shape])
 
 

@@ -159,8 +159,12 @@ class Edges:
         np.add.at(windows, rows.workloads, 1)
         np.add.at(with_new, rows.workloads, rows.fresh > 0)
         np.add.at(new, rows.workloads, rows.fresh)
-        fleet_rate = (with_new.sum() + 0.5) / (windows.sum() + 1.0)
-        fleet_more = np.clip((new.sum() - with_new.sum() + MORE_EVENTS * MORE_PRIOR) / (new.sum() + MORE_EVENTS), *MORE_RANGE)
+        pooled = (with_new.sum() + 0.5) / (windows.sum() + 1.0)
+        # The typical workload, not the sum: one proxy would otherwise make new peers look common to a database.
+        typical = np.exp(np.mean(np.log((with_new + pooled) / (windows + 1.0)))) if lines else pooled
+        fleet_rate = max(float(typical), 0.5 / (windows.sum() + 1.0))
+        own_more = (new - with_new + MORE_EVENTS * MORE_PRIOR) / (new + MORE_EVENTS)
+        fleet_more = float(np.clip(np.median(own_more), *MORE_RANGE)) if lines else MORE_PRIOR
         rate = (with_new + PRIOR_WINDOWS * fleet_rate) / (windows + PRIOR_WINDOWS)
         more = np.clip((new - with_new + MORE_EVENTS * fleet_more) / (new + MORE_EVENTS), *MORE_RANGE)
         return {

@@ -23,6 +23,7 @@ WEAKEST = 3.0  # weighted residual below which a feature is no reason
 RANGE_SCALES = 2.0  # expected range: centre +- 2 scales, about p5 to p95 with these heavy tails
 EDGES = 32
 NEW_EDGE = "new_edge"
+_COUNTS_EDGES = ("peers_", "external_peers_", "ports_", "edges_", "namespaces_")
 
 
 def reasons(
@@ -111,51 +112,72 @@ def leading_direction(residuals: FloatArray, fresh: Sequence[EdgeKey]) -> Direct
     return Direction.INGRESS if strongest[Direction.INGRESS] > strongest[Direction.EGRESS] else Direction.EGRESS
 
 
+def leading_feature(residuals: FloatArray, direction: Direction) -> Feature:
+    """The feature with most evidence on one side; a ratio only when nothing else says anything."""
+    evidence = weighted(residuals)
+    columns = [i for i, feature in enumerate(schema.FEATURES) if feature.direction is direction]
+    amounts = [i for i in columns if schema.FEATURES[i].family is not Family.SHAPE]
+    best = max(amounts, key=lambda i: evidence[i])
+    return schema.FEATURES[best if evidence[best] >= WEAKEST else max(columns, key=lambda i: evidence[i])]
+
+
 def evidence_edges(
-    window: Window, *, families: Sequence[Family], direction: Direction, centre: FloatArray, fresh: Sequence[EdgeKey],
+    window: Window, *, families: Sequence[Family], feature: Feature, centre: FloatArray, fresh: Sequence[EdgeKey],
     tables: Arrays, line: int, peer_labels: Mapping[Peer, tuple[tuple[str, str], ...]],
 ) -> tuple[EdgeEvidence, ...]:  # fmt: skip
-    """The edges that carry a deviation, by their excess over what is normal on each; largest share first.
+    """The edges that carry a deviation led by ``feature``, by their excess over what is normal on each; largest first.
 
     What is normal on an edge is its share of the workload's past, of what the workload as a whole normally does at
-    this hour: an edge that was attacked in training does not become normal by it.
+    this hour: an edge that was attacked in training does not become normal by it. More peers or ports than normal are
+    carried by the new ones, more bytes by bytes, failures by failures, everything else by connections.
     """
-    keys = [key for key in window.edges if key.direction is direction]
+    keys = [key for key in window.edges if key.direction is feature.direction]
     if not keys:
         return ()
     _, shares = edge_tables.known(tables, line, keys)
-    new = set(fresh)
-    usual_connections, usual_bytes = expected_totals(centre)[direction]
-    by_bytes = families[0] is Family.VOLUME and not _is_driven_by_connections(window, keys, usual_connections)
+    new = set(fresh).intersection(keys)
+    usual_connections, usual_bytes = expected_totals(centre)[feature.direction]
+    of_new = bool(new) and (families[0] is Family.NOVELTY or feature.name.startswith(_COUNTS_EDGES))
+    by_bytes = feature.family is Family.VOLUME and not _is_driven_by_connections(window, keys, usual_connections)
     excess = []
     for key, share in zip(keys, shares, strict=True):
         counts = window.edges[key]
-        if by_bytes:
-            over = counts.bytes_out + counts.bytes_in - share[1] * usual_bytes
-        elif families[0] is Family.FAILURE:
-            over = float(failed(counts))
-        elif families[0] is Family.NOVELTY:
+        if of_new:
             over = 1.0 + connections(counts) if key in new else 0.0
+        elif by_bytes:
+            over = counts.bytes_out + counts.bytes_in - share[1] * usual_bytes
+        elif feature.family is Family.FAILURE:
+            over = float(failed(counts))
         else:
             over = connections(counts) - share[0] * usual_connections
         excess.append(max(0.0, float(over)))
     whole = sum(excess) or 1.0
     found = [
-        EdgeEvidence(
-            edge=Edge(workload=window.workload, direction=key.direction, peer=key.peer, port=key.port, protocol=key.protocol),
-            is_new=key in new,
-            connections=connections(window.edges[key]),
-            bytes_out=window.edges[key].bytes_out,
-            bytes_in=window.edges[key].bytes_in,
-            failed=failed(window.edges[key]),
-            share=over / whole,
-            peer_labels=peer_labels.get(key.peer, ()),
-            normal_rate=float(share[0] * usual_connections),
-        )
+        _evidence(window, key, share=over / whole, is_new=key in new, labels=peer_labels.get(key.peer, ()),
+                  rate=float(share[0] * usual_connections))
         for key, over, share in zip(keys, excess, shares, strict=True)
         if over > 0
-    ]
+    ]  # fmt: skip
     return tuple(sorted(found, key=lambda evidence: (-evidence.share, not evidence.is_new, str(evidence.edge)))[:EDGES])
+
+
+def _evidence(
+    window: Window, key: EdgeKey, *, share: float, is_new: bool, labels: tuple[tuple[str, str], ...], rate: float
+) -> EdgeEvidence:
+    counts = window.edges[key]
+    return EdgeEvidence(
+        edge=Edge(
+            workload=window.workload, direction=key.direction, peer=key.peer, port=key.port, protocol=key.protocol
+        ),
+        is_new=is_new,
+        connections=connections(counts),
+        bytes_out=counts.bytes_out,
+        bytes_in=counts.bytes_in,
+        failed=failed(counts),
+        share=share,
+        peer_labels=labels,
+        normal_rate=rate,
+    )
 
 
 def _is_driven_by_connections(window: Window, keys: Sequence[EdgeKey], usual: float) -> bool:

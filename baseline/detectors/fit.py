@@ -23,8 +23,9 @@ from baseline.features.table import FloatArray
 Mask = npt.NDArray[np.bool_]
 HELD_OUT = 0.25
 BLOCKS = 4
-SHORT_S = 2 * DAY_S  # below: cross-fit in blocks
-TRIMMED = 0.005  # of the rows of a long history are taken for odd and do not teach
+SHORT_S = 2 * DAY_S  # below: what lies far outside does not teach, up to FENCE_MOST of the rows
+LONG_S = 14 * DAY_S  # below: cross-fit in blocks, because a quarter would be too little to calibrate on
+TRIMMED = 0.002  # of the rows of a long history are taken for odd and do not teach
 FENCE = 6.0  # a short history drops what lies this many times the upper half's spread above the median...
 FENCE_LOWEST = 4.5  # ...nor what is less unusual than this
 FENCE_MOST = 0.3  # ...but never more than this share
@@ -55,7 +56,7 @@ def fit_horizon(
     voices = _fit_voices(
         unseen.pick(teaching), rows.pick(counted & keep), lines=lines, seed=seed, hours=hours, elder=elder
     )
-    arrays = combine.named("seasonal", seasonal.fit(rows.pick(keep), lines=lines, slots=slots)) | voices
+    arrays = combine.named("seasonal", seasonal.fit(rows, keep, lines=lines, slots=slots)) | voices
     totals = combine.total(combine.voices(arrays, unseen.pick(teaching)))
     final = calibrate.fit(totals, unseen.workloads[teaching], lines=lines, hours=hours,
                           elder=_elder(elder, "final"))
@@ -86,7 +87,7 @@ def _unseen(
         learn = keep & ~inside
         if not inside.any() or not learn.any():
             continue
-        tables = seasonal.fit(rows.pick(learn), lines=lines, slots=slots)
+        tables = seasonal.fit(rows.pick(~inside), keep[~inside], lines=lines, slots=slots)
         parts.append(np.flatnonzero(inside))
         residuals.append(seasonal.residuals(tables, rows.pick(inside)))
     if not parts:
@@ -102,7 +103,7 @@ def _parts(rows: Rows, calibrate_from: float | None) -> list[Mask]:
     begin, end = float(rows.starts.min()), float(rows.starts.max()) + 1
     if calibrate_from is not None and begin < calibrate_from < end:
         return [rows.starts >= calibrate_from]
-    if end - begin >= SHORT_S:
+    if end - begin >= LONG_S:
         return [rows.starts >= end - HELD_OUT * (end - begin)]
     block = ((rows.starts - begin) * BLOCKS / (end - begin)).astype(np.int64)
     return [block == number for number in range(BLOCKS)]
@@ -116,8 +117,21 @@ def _ordinary(rows: Rows, judged: npt.NDArray[np.int64], unseen: Rows, *, is_sho
         middle, upper = np.quantile(raw, 0.5), np.quantile(raw, 0.75)
         limit = max(middle + FENCE * (upper - middle), FENCE_LOWEST, float(np.quantile(raw, 1 - FENCE_MOST)))
     else:
-        limit = float(np.quantile(raw, 1 - TRIMMED))
+        return _own_tops(judged, unseen, raw, len(rows))
     keep[judged[raw > limit]] = False
+    return keep
+
+
+def _own_tops(judged: npt.NDArray[np.int64], unseen: Rows, raw: FloatArray, count: int) -> Mask:
+    """All rows but the top TRIMMED of each line: never of the fleet, or a workload of bursts would lose all of them."""
+    keep = np.ones(count, dtype=np.bool_)
+    order = np.lexsort((raw, unseen.workloads))
+    lines, begins = np.unique(unseen.workloads[order], return_index=True)
+    ends = np.append(begins[1:], len(order))
+    for _, begin, end in zip(lines, begins, ends, strict=True):
+        tops = int(TRIMMED * (end - begin))
+        if tops:
+            keep[judged[order[end - tops : end]]] = False
     return keep
 
 

@@ -52,8 +52,10 @@ def fold(slots: IntArray, count: int) -> IntArray:
     return np.asarray(np.where(weekday >= 5, calendar.HOURS, 0) + hours, dtype=np.int64)
 
 
-def fit(rows: Rows, *, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
+def fit(rows: Rows, keep: npt.NDArray[np.bool_], *, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
     """Tables of shape (lines + 1, slots, WIDTH), float32; the last line is the fleet's, for newcomers.
+
+    keep : rows that teach centre and scale; the ceiling looks at all, because recurring is what odd things may do.
 
     ``level`` (lines + 1, WIDTH) keeps the centre over all hours, ``learned`` (lines + 1,) the windows behind each line.
     """
@@ -62,7 +64,8 @@ def fit(rows: Rows, *, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
     level, spread = np.zeros((lines + 1, width)), np.zeros((lines + 1, width))
     order = np.argsort(rows.workloads, kind="stable")
     bounds = np.searchsorted(rows.workloads[order], np.arange(lines + 1))
-    places = [order[bounds[line] : bounds[line + 1]] for line in range(lines)]
+    everything = [order[bounds[line] : bounds[line + 1]] for line in range(lines)]
+    places = [where[keep[where]] for where in everything]
     for line, where in enumerate(places):
         if len(where):
             learned[line] = len(where)
@@ -76,9 +79,11 @@ def fit(rows: Rows, *, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
         folded = fold(rows.slots, slots)
         for line, where in enumerate(places):
             if len(where):
-                centre[line], scale[line], ceiling[line] = _line(
+                centre[line], scale[line] = _line(
                     rows.values[where], folded[where], rows.days[where], level[line], spread[line], slots
                 )
+                every = everything[line]
+                ceiling[line] = _ceilings(rows.values[every], folded[every], rows.days[every], slots)
     scale = np.maximum(scale, 0.1 * spread[:, None, :] + 0.02)
     return {
         "centre": centre.astype(np.float32),
@@ -138,22 +143,47 @@ def _pool(level: FloatArray, spread: FloatArray, learned: IntArray) -> None:
 
 def _line(
     values: FloatArray, slots: IntArray, days: IntArray, level: FloatArray, spread: FloatArray, count: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """One workload's tables (slots, WIDTH)."""
+) -> tuple[FloatArray, FloatArray]:
+    """Centre and scale of one workload, each (slots, WIDTH)."""
     width = values.shape[1]
     centre, scale = np.empty((count, width)), np.empty((count, width))
-    ceiling = np.full((count, width), NEVER)
-    order = np.argsort(slots, kind="stable")
-    bounds = np.searchsorted(slots[order], np.arange(count + 1))
-    of_slot = [order[bounds[slot] : bounds[slot + 1]] for slot in range(count)]
+    of_slot = _by_slot(slots, count)
     hours = [_hour(values, of_slot, days, hour, level, spread) for hour in range(calendar.HOURS)]
     for slot in range(count):
         hour_centre, hour_scale = hours[slot % calendar.HOURS]
         near = np.concatenate([of_slot[_beside(slot, step, count)] for step in (-1, 0, 1)])
         centre[slot], scale[slot] = _shrunk(values, of_slot[slot], near, days, hour_centre, hour_scale)
+    return centre, scale
+
+
+def _by_slot(slots: IntArray, count: int) -> list[IntArray]:
+    order = np.argsort(slots, kind="stable")
+    bounds = np.searchsorted(slots[order], np.arange(count + 1))
+    return [order[bounds[slot] : bounds[slot + 1]] for slot in range(count)]
+
+
+def _ceilings(values: FloatArray, slots: IntArray, days: IntArray, count: int) -> FloatArray:
+    """What came back on a second day at (or within an hour of) each slot, (slots, WIDTH).
+
+    A slot that has seen fewer than two days of its own takes the hour of the day on any day: a nightly job is known
+    on its first Saturday. With hours of the week, its kind of day decides first.
+    """
+    ceiling = np.full((count, values.shape[1]), NEVER)
+    of_slot = _by_slot(slots, count)
+    for slot in range(count):
+        near = np.concatenate([of_slot[_beside(slot, step, count)] for step in (-1, 0, 1)])
+        if count == calendar.SLOTS or len(np.unique(days[of_slot[slot]])) < 2:
+            hour = slot % calendar.HOURS
+            alike = [
+                of_slot[other]
+                for other in range(count)
+                if min((other - hour) % calendar.HOURS, (hour - other) % calendar.HOURS) <= 1
+                and (count == 48 or (other // calendar.HOURS >= 5) == (slot // calendar.HOURS >= 5))
+            ]
+            near = np.concatenate(alike)
         if len(near):
             ceiling[slot] = _recurring(values[near], days[near])
-    return centre, scale, ceiling
+    return ceiling
 
 
 def _hour(

@@ -35,6 +35,8 @@ SINGLE_WINDOW = 100.0  # one window alone raises below alpha / this; two of thre
 LEARNS_ABOVE = 10.0  # windows with p above alpha x this teach their edges
 FAMILY_MARGIN = 30.0  # a family is past its own threshold below alpha x this, by its own p
 SHAPE_ALONE_NEVER = (Family.SHAPE, Family.TIMING)
+CONFIRMED = 0.01  # a caller that its callee's deviation blames is raised below this: two reporters agree
+MAIN_CALLER = 0.5  # share of a deviation that makes a caller the one to blame
 ECHO_S = 600  # a callee's deviation within this after its caller's is the same event
 Labels = tuple[tuple[str, str], ...]
 
@@ -128,6 +130,13 @@ def _judge_batch(
         memory.note(horizon_s, window.end, is_past=is_past)
         if p > min(alpha * LEARNS_ABOVE, 0.01):
             memory.learn(fresh[at], at=window.start)
+    already = {deviation.workload for deviation in raised}
+    blamed = {caller for deviation in raised for caller in _blamed(deviation)} - already
+    raised += [
+        _deviation(window, at, rows, verdict, fresh[at], model, alpha, facts.get(window.workload))
+        for at, window in enumerate(windows)
+        if window.workload in blamed and verdict.p[at] < CONFIRMED
+    ]
     return _without_echoes(raised, state), verdict.p
 
 
@@ -197,7 +206,7 @@ def _deviation(
     families = _families(model, window.horizon_s, line, residuals, p_fresh, alpha)
     direction = explain.leading_direction(residuals, fresh)
     edges = explain.evidence_edges(
-        window, families=families, direction=direction, centre=centre, fresh=fresh, tables=model.edges, line=line,
+        window, families=families, feature=explain.leading_feature(residuals, direction), centre=centre, fresh=fresh, tables=model.edges, line=line,
         peer_labels=labelled.peer_labels if labelled else {},
     )  # fmt: skip
     return Deviation(
@@ -258,11 +267,26 @@ def _is_ingress(deviation: Deviation) -> bool:
 
 
 def _is_echo(deviation: Deviation, state: JudgeState) -> bool:
-    blamed = 0.0
+    blamed = {
+        caller: share
+        for caller, share in _callers(deviation).items()
+        if state.deviated_until(caller) > deviation.window_start - ECHO_S
+    }
+    return sum(blamed.values()) >= MAIN_CALLER
+
+
+def _blamed(deviation: Deviation) -> list[WorkloadId]:
+    """The callers that an ingress deviation mostly comes from."""
+    if not _is_ingress(deviation):
+        return []
+    return [caller for caller, share in _callers(deviation).items() if share >= MAIN_CALLER]
+
+
+def _callers(deviation: Deviation) -> dict[WorkloadId, float]:
+    found: dict[WorkloadId, float] = {}
     for evidence in deviation.edges:
         peer = evidence.edge.peer
         if peer.kind is PeerKind.WORKLOAD:
             caller = WorkloadId(deviation.workload.cluster, peer.namespace, peer.name)
-            if state.deviated_until(caller) > deviation.window_start - ECHO_S:
-                blamed += evidence.share
-    return blamed >= 0.5
+            found[caller] = found.get(caller, 0.0) + evidence.share
+    return found
