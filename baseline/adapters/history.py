@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,8 @@ class ParquetHistory:
         self._root = str(root).rstrip("/")
         self._is_local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,))
         self._schema_hash = schema_hash
-        # The last reading of windows, by horizon and days: callers ask workload by workload.
-        self._read: tuple[tuple[object, ...], Mapping[str, WindowTable]] | None = None
+        # The last reading of windows of each horizon and the files it was of: callers ask workload by workload.
+        self._read: dict[int, tuple[tuple[object, ...], Mapping[str, WindowTable]]] = {}
 
     def write(self, batch: HistoryBatch) -> None:
         """Write (or overwrite) the files of this batch; each file appears whole or not at all."""
@@ -87,7 +87,7 @@ class ParquetHistory:
 
     def edges(self, *, since: float, until: float, workload: WorkloadId | None = None) -> Iterator[EdgeRow]:
         """Hourly edges in [since, until), in order of workload, hour and edge; rows of the same hour are merged."""
-        files = [(Path(path).name, path) for day in _days(since, until) for path in self._list(f"edges/day={day}")]
+        files = [(Path(path).name, path) for path in self._files("edges", since, until)]
         return hourly(
             (name, rows.edge_rows(self._get(path), since=since, until=until, workload=workload))
             for name, path in sorted(files)
@@ -101,19 +101,19 @@ class ParquetHistory:
             ("edges", edges_before),
         ):
             for day_folder in self._list(folder):
-                day = Path(day_folder).name.removeprefix("day=")
-                if datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() + DAY_S <= before:
-                    deleted += len(self._list(f"{folder}/day={day}"))
-                    self._guarded(self._fs.rm, f"{self._root}/{folder}/day={day}", recursive=True)
-        self._read = None
+                if _day_start(day_folder) + DAY_S <= before:
+                    name = f"{folder}/{Path(day_folder).name}"
+                    deleted += len(self._list(name))
+                    self._guarded(self._fs.rm, f"{self._root}/{name}", recursive=True)
+        self._read.clear()
         return deleted
 
     def _windows(self, horizon: int, since: float, until: float) -> Mapping[str, WindowTable]:
-        paths = [path for day in _days(since, until) for path in self._list(f"windows/horizon={horizon}/day={day}")]
-        paths.sort(key=lambda path: (Path(path).name, path))
-        signature = (horizon, tuple(paths), tuple(self._guarded(self._fs.size, path) for path in paths))
-        if self._read is not None and self._read[0] == signature:
-            return self._read[1]
+        paths = self._files(f"windows/horizon={horizon}", since, until)
+        signature = (*paths, *(self._guarded(self._fs.size, path) for path in paths))
+        held = self._read.get(horizon)
+        if held is not None and held[0] == signature:
+            return held[1]
         tables = []
         for path in paths:
             table = self._get(path)
@@ -125,7 +125,7 @@ class ParquetHistory:
         if paths and not tables:
             raise SchemaMismatch(f"all {len(paths)} files of windows were made with another feature schema")
         read = rows.window_tables(tables, horizon)
-        self._read = (signature, read)
+        self._read[horizon] = (signature, read)
         return read
 
     def _put(self, name: str, table: pa.Table) -> None:
@@ -139,10 +139,16 @@ class ParquetHistory:
             self._guarded(Path(f"{path}.tmp").replace, path)
         else:
             self._guarded(self._fs.pipe_file, path, buffer.getvalue())
-        self._read = None
+        self._read.clear()
 
     def _get(self, path: str) -> pa.Table:
         return pq.read_table(io.BytesIO(self._guarded(self._fs.cat_file, path)))
+
+    def _files(self, folder: str, since: float, until: float) -> list[str]:
+        """Files of the days that touch [since, until), in order of name: the last one wins."""
+        days = [path for path in self._list(folder) if since - DAY_S < _day_start(path) < until]
+        paths = [path for day in days for path in self._list(f"{folder}/{Path(day).name}")]
+        return sorted(paths, key=lambda path: (Path(path).name, path))
 
     def _list(self, folder: str) -> list[str]:
         """Children of a folder, none when it does not exist; unfinished files are left out."""
@@ -162,10 +168,7 @@ class ParquetHistory:
             raise Unavailable(f"history cannot be reached: {error}") from error
 
 
-def _days(since: float, until: float) -> Iterator[str]:
-    """The UTC days that touch [since, until), as in folder names; an endless range is cut at the year 2100."""
-    day = datetime.fromtimestamp(max(0.0, since) // DAY_S * DAY_S, tz=UTC)
-    last = datetime.fromtimestamp(min(until, 4_102_444_800.0), tz=UTC)
-    while day < last:
-        yield day.date().isoformat()
-        day += timedelta(days=1)
+def _day_start(folder: str) -> float:
+    """Epoch seconds of a folder ``.../day=2023-03-10``."""
+    day = Path(folder).name.removeprefix("day=")
+    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
