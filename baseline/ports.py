@@ -696,10 +696,10 @@ MetricName = Literal[
     "restrictions_expired_total",  # {by} control, janitor
     "guard_refusals_total",  # {guard}
     "cluster_writes_total",  # {verb}
-    "cluster_errors_total",  # {class}
+    "cluster_errors_total",  # {error}
     "notifications_total",  # {channel, result}
     "http_requests_total",  # {route, code}
-    "loop_errors_total",  # {class}
+    "loop_errors_total",  # {error}
     # gauges
     "consumer_lag_records",
     "consumer_lag_seconds",

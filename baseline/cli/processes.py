@@ -1,0 +1,119 @@
+"""One verb a process. Each serves /livez, /readyz and /metrics, and ends cleanly on SIGTERM and SIGINT."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+
+from baseline import wiring
+from baseline.adapters import logs
+from baseline.adapters.clock import SystemClock
+from baseline.adapters.metrics import PrometheusMetrics
+from baseline.adapters.ops import OpsServer
+from baseline.domain.units import rfc3339
+from baseline.settings import Settings
+
+log = structlog.get_logger()
+
+
+def register(root: typer.Typer) -> None:
+    """Add the verbs."""
+    for verb in (agent, stream, control, janitor, web, feed, migrate):
+        root.command()(verb)
+    root.command("expire-history")(expire_history)
+
+
+def agent() -> None:
+    """Tail this node's flow logs into Kafka."""
+    settings, clock, metrics = _begin("agent")
+    with wiring.agent(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
+        running.run()
+
+
+def stream() -> None:
+    """Consume flow records: windows, scores, alerts."""
+    settings, clock, metrics = _begin("stream")
+    with wiring.stream(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
+        running.run()
+
+
+def control() -> None:
+    """Plan, guard, apply, expire and release restrictions; tell the channels. A second one stands by."""
+    settings, clock, metrics = _begin("control")
+    with wiring.control(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
+        running.run()
+
+
+def janitor(
+    once: Annotated[bool, typer.Option("--once", help="One pass, for a CronJob.")] = False,
+) -> None:
+    """End expired restrictions even when everything else is dead: needs the cluster, no database and no Kafka."""
+    settings, clock, metrics = _begin("janitor")
+    running = wiring.janitor(settings, clock=clock, metrics=metrics)
+    if once:
+        typer.echo(f"ended {running.run_once()} restrictions")
+        return
+    with _ops(settings, metrics, running.ready):
+        running.run()
+
+
+def web() -> None:
+    """Serve the REST API."""
+    settings, clock, metrics = _begin("web")
+    with wiring.web(settings, clock=clock, metrics=metrics) as running:
+        running.run()
+
+
+def feed(
+    files: Annotated[list[Path], typer.Argument(help="Recordings: JSON lines, .gz or .zst.", exists=True)],
+    speed: Annotated[
+        float, typer.Option(help="Seconds of the recording a second; 0: as fast as possible.", min=0)
+    ] = 0.0,
+) -> None:
+    """Feed recordings through the agent's path, with the heartbeats their hosts would have sent."""
+    settings, clock, metrics = _begin("feed")
+    fed = wiring.feed(settings, files, speed=speed or None, clock=clock, metrics=metrics)
+    typer.echo(f"{fed.sent} flows sent, {fed.dead} dead letters, up to {rfc3339(fed.event_time)}")
+
+
+def migrate(
+    topics: Annotated[bool, typer.Option(help="Also make the Kafka topics.")] = True,
+) -> None:
+    """Bring the database to this version, and make missing topics with an explicit retention."""
+    settings, _, _ = _begin("migrate")
+    for line in wiring.migrate(settings, topics=topics):
+        typer.echo(line)
+
+
+def expire_history() -> None:
+    """Delete history past its retention."""
+    settings, clock, _ = _begin("expire-history")
+    typer.echo(f"deleted {wiring.expire_history(settings, now=clock.now())} files")
+
+
+def _begin(process: str) -> tuple[Settings, SystemClock, PrometheusMetrics]:
+    settings = Settings()
+    logs.configure(process=process, level=settings.log.level, form=settings.log.format)
+    clock = SystemClock()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: clock.stop())
+    return settings, clock, PrometheusMetrics()
+
+
+@contextmanager
+def _ops(
+    settings: Settings, metrics: PrometheusMetrics, ready: Callable[[], tuple[bool, Mapping[str, Any]]]
+) -> Iterator[None]:
+    server = OpsServer(settings.ops.host, settings.ops.port, metrics=metrics, ready=ready, live=lambda: True)
+    log.info("started", ops=server.address)
+    try:
+        yield
+    finally:
+        server.close()
+        log.info("stopped")
