@@ -1,7 +1,7 @@
 """Deviations -> alerts: what a person gets to see.
 
 Pure and deterministic: the same deviations in the same order give the same alerts, so a replayed log doubles nothing.
-Deviations of one workload that share a family and lie within an hour of each other are one alert.
+Which deviations are one alert is ``domain.alert.absorbs``: same workload, about the same peers, within an hour.
 """
 
 from __future__ import annotations
@@ -38,12 +38,11 @@ class TriageState:
 
     def absorbing(self, deviation: Deviation) -> Alert | None:
         """The alert this deviation belongs to: the most recently updated one that takes it."""
-        fitting = [
-            alert
-            for alert in self._recent.get(deviation.workload, ())
-            if alerts.absorbs(alert, deviation) or _covers(alert, deviation)
-        ]
-        return max(fitting, key=lambda alert: (alert.updated_at, alert.id), default=None)
+        known = self._recent.get(deviation.workload, ())
+        # Windows of several horizons may begin at the same second: what would get an alert's id belongs to it.
+        same = alerts.alert_id(deviation.workload, deviation.family, deviation.window_start)
+        fitting = [alert for alert in known if alert.id == same or alerts.absorbs(alert, deviation)]
+        return max(fitting, key=lambda alert: (alert.id == same, alert.updated_at, alert.id), default=None)
 
     def keep(self, alert: Alert) -> None:
         """Remember the alert's newest version, and forget those too old to absorb anything."""
@@ -111,9 +110,3 @@ def _spelled(evidence: EdgeEvidence) -> str:
     way = "to" if edge.direction is Direction.EGRESS else "from"
     port = f" port {edge.port}/{edge.protocol}" if edge.port is not None else f" {edge.protocol}"
     return f"{way} {edge.peer}{port}"
-
-
-def _covers(alert: Alert, deviation: Deviation) -> bool:
-    """A window inside an alert's span (a late one, or a shorter horizon) tells nothing new."""
-    shares = deviation.family in alert.families or alert.family in deviation.families
-    return shares and alert.window_start <= deviation.window_start and deviation.window_end <= alert.updated_at
