@@ -99,9 +99,14 @@ class KafkaFlowSink:
         raise translated(first) if first is not None else Unavailable("not acknowledged in time")
 
     def partitions(self, topic: str) -> Sequence[int]:
-        """Numbers of the topic's partitions; Missing when there is no such topic."""
+        """Numbers of the topic's partitions; Missing when a broker answers and there is no such topic."""
+        producer = self._connected()
         try:
-            found = self._connected().partitions_for(topic)
+            found = producer.partitions_for(topic)
+        except errors.KafkaTimeoutError as error:
+            if producer.bootstrap_connected():
+                raise Missing(f"no topic {topic!r}") from error
+            raise translated(error) from error
         except errors.KafkaError as error:
             raise translated(error) from error
         if not found:
@@ -179,5 +184,3 @@ class KafkaDeadLetters:
                 headers=[(name, text[:HEADER_MAX_CHARS].encode()) for name, text in headers.items()],
             )
         self._sink.flush(FLUSH_TIMEOUT_S)
-
-

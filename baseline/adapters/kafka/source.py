@@ -95,7 +95,7 @@ class KafkaFlowSource:
         """Continue there; Conflict when the partition is no longer ours."""
         try:
             self._connected().seek(TopicPartition(*partition), offset)
-        except (AssertionError, errors.KafkaError) as error:
+        except (ValueError, errors.KafkaError) as error:
             raise Conflict(f"{partition} is not assigned to this member") from error
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
