@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_heartbeats_of_every_host_pass_with_event_time_and_go_on_at_the_end(tmp_
     assert {beat.host for beat in beats} == {"a", "b"}
     times = sorted({beat.event_time for beat in beats})
     assert (times[0] % 15, times[-1] > START + 60 + 40, len(beats)) == (0, True, progress.heartbeats)
-    assert {later - earlier for earlier, later in zip(times, times[1:], strict=False)} == {15}
+    assert {later - earlier for earlier, later in pairwise(times)} == {15}
 
 
 def test_speed_is_event_time_over_clock_time(tmp_path: Path) -> None:
