@@ -183,7 +183,9 @@ def _approve(
     wanted = _proposed(books, alert, level, planner=planner)
     if wanted.is_live and restrictions.is_wanted(wanted, now=now):
         return wanted
-    approved = _change(books, wanted, lambda stored: _approved(stored, by=by, now=now, ttl_s=ttl_s))
+    approved, is_ours = _change(books, wanted, lambda stored: _approved(stored, by=by, now=now, ttl_s=ttl_s))
+    if not is_ours:
+        return approved  # somebody else approved it while we were asking: one restriction, one audit row
     detail = {"alert": alert.id, "ttl_s": approved.ttl_s, "expires_at": approved.expires_at}
     _audit(books, now, by, "restriction.approve", f"restriction/{approved.id}", detail)
     return approved
@@ -223,7 +225,7 @@ def _stored(books: Books, planned: Restriction) -> Restriction:
 
 
 def _hold(books: Books, standing: Restriction, *, by: str, now: float, hold_s: float = HOLD_S) -> Restriction:
-    kept = _change(books, standing, lambda stored: restrictions.held(stored, by=by, now=now, hold_s=hold_s))
+    kept, _ = _change(books, standing, lambda stored: restrictions.held(stored, by=by, now=now, hold_s=hold_s))
     detail = {"alert": kept.alert_id, "expires_at": kept.expires_at}
     _audit(books, now, by, "restriction.hold", f"restriction/{kept.id}", detail)
     return kept
@@ -242,11 +244,11 @@ def _end(
     if standing.has_ended:
         return standing
     was_live = standing.is_live
-    over = _change(
+    over, is_ours = _change(
         books, standing, lambda stored: restrictions.ended(stored, state=State.RELEASED, by=ended_by, now=now)
     )
-    if over.ended_by != ended_by or over.ended_at != now:
-        return over  # it ended by itself while we were asking
+    if not is_ours:
+        return over  # it ended otherwise while we were asking
     detail = {"alert": over.alert_id, "ended_by": ended_by, "note": note}
     _audit(books, now, by, "restriction.release", f"restriction/{over.id}", detail)
     if was_live:  # a proposal was never told of, so its end is not either
@@ -254,15 +256,18 @@ def _end(
     return over
 
 
-def _change(books: Books, first: Restriction, change: Callable[[Restriction], Restriction]) -> Restriction:
-    """Write a change, reading again when control was faster: the person decided about it, not about its revision."""
+def _change(books: Books, first: Restriction, change: Callable[[Restriction], Restriction]) -> tuple[Restriction, bool]:
+    """Write a change, reading again when control was faster: the person decided about it, not about its revision.
+
+    Also says whether there was anything to change.
+    """
     stored = first
     for _ in range(_TRIES):
         changed = change(stored)
         if changed is stored:
-            return stored
+            return stored, False
         try:
-            return books.restrictions.update(changed)
+            return books.restrictions.update(changed), True
         except StaleRevision:
             stored = books.restrictions.get(first.id)
     raise StaleRevision("restriction", first.id, expected=first.revision, actual=stored.revision)

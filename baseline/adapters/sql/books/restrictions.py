@@ -24,11 +24,7 @@ class SqlRestrictions:
 
     def get(self, restriction_id: str) -> Restriction:
         """NotFound when there is none."""
-        query = select(RESTRICTIONS.c.id, RESTRICTIONS.c.noun).where(RESTRICTIONS.c.id == codec.column(restriction_id))
-        row = self._connection.execute(query).one_or_none()
-        if row is None:
-            raise NotFound("restriction", restriction_id)
-        return _restriction(row.noun, row.id)
+        return self._read(restriction_id, is_locked=False)
 
     def add(self, restriction: Restriction) -> Restriction:
         """Insert if absent; the stored one either way."""
@@ -47,7 +43,8 @@ class SqlRestrictions:
             .values(**_row(restriction))
         )
         if self._connection.execute(replaced).rowcount == 0:
-            actual = self.get(restriction.id).revision
+            # Locked, so that the writer who was too late wins with its next try, however often others write.
+            actual = self._read(restriction.id, is_locked=True).revision
             raise StaleRevision("restriction", restriction.id, expected=restriction.revision - 1, actual=actual)
         return restriction
 
@@ -78,6 +75,13 @@ class SqlRestrictions:
             query = query.where(before(table.created_at, table.id, at=at, key=codec.column(key)))
         found = [_restriction(row.noun, row.id) for row in self._connection.execute(query.limit(limit + 1))]
         return cursor.page(found, limit=limit, key=lambda one: cursor.encode(one.created_at, one.id))
+
+    def _read(self, restriction_id: str, *, is_locked: bool) -> Restriction:
+        query = select(RESTRICTIONS.c.id, RESTRICTIONS.c.noun).where(RESTRICTIONS.c.id == codec.column(restriction_id))
+        row = self._connection.execute(query.with_for_update() if is_locked else query).one_or_none()
+        if row is None:
+            raise NotFound("restriction", restriction_id)
+        return _restriction(row.noun, row.id)
 
 
 def _row(restriction: Restriction) -> dict[str, Any]:
