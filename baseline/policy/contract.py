@@ -14,8 +14,8 @@ from baseline.domain.units import parse_rfc3339
 API_VERSION = "projectcalico.org/v3"
 KIND = "NetworkPolicy"
 TIER = "behaviour"
-TIER_ORDER = 50.0  # before kube-admin (1000) and default (1000000); chosen, see docs/restrictions.md
-POLICY_ORDER = 50.0
+TIER_ORDER = 50  # before kube-admin (1000) and default (1000000); chosen, see docs/restrictions.md
+POLICY_ORDER = 50
 
 TIER_LABEL = "projectcalico.org/tier"
 NAMESPACE_NAME_LABEL = "projectcalico.org/name"

@@ -108,12 +108,15 @@ def _rules(restriction: Restriction, direction: Direction) -> list[Rule]:
 
 
 def _dns() -> list[dict[str, Any]]:
-    entity = {
+    return [{"action": "Pass", "protocol": protocol, "destination": _dns_servers()} for protocol in ("UDP", "TCP")]
+
+
+def _dns_servers() -> dict[str, Any]:
+    return {
         "selector": selector.equals(DNS_LABELS),
         "namespaceSelector": selector.in_namespace(DNS_NAMESPACE),
         "ports": [DNS_PORT],
     }
-    return [{"action": "Pass", "protocol": protocol, "destination": dict(entity)} for protocol in ("UDP", "TCP")]
 
 
 def _rendered(rule: Rule, restriction: Restriction) -> dict[str, Any]:
