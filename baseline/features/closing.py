@@ -2,8 +2,8 @@
 
 Pure. A reporter (a node's agent) has a clock: the newest event time of its flows and heartbeats. Windows close up to
 the slowest clock of the *live* reporters, less a grace. A reporter is silent when its clock has not moved for
-``silence_after_s`` of processing time, or lags the newest clock by more than three of its export intervals; the second
-rule needs no wall clock, so recordings replay at any speed.
+``silence_after_s`` (and three of its export intervals) of processing time, or lags the newest clock by as much; the
+second rule needs no wall clock, so recordings replay at any speed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Clocks:
         live = [
             clock.clock
             for clock in self.hosts.values()
-            if now - clock.advanced_at <= silence_after_s and newest - clock.clock <= clock.patience_s(silence_after_s)
+            if max(now - clock.advanced_at, newest - clock.clock) <= clock.patience_s(silence_after_s)
         ]
         return min(live) - grace_s if live else newest
 

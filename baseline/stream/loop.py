@@ -125,7 +125,7 @@ class StreamLoop:
         for partition, work in self._works.items():
             batch = batches.get(partition)
             if batch:
-                steps.take(work, batch, decode=self._decode, metrics=self._metrics)
+                steps.take(work, batch, decode=self._decode, now=self._clock.now(), metrics=self._metrics)
                 work.is_caught_up = False
         idle = [partition for partition, work in self._works.items() if partition not in batches]
         waiting = [partition for partition in idle if not self._works[partition].is_caught_up]

@@ -64,24 +64,29 @@ class PlainDecoder:
         return Decoded(read, dead, skipped)
 
 
-def take(work: Work, records: Sequence[Record], *, decode: Decode, metrics: Metrics) -> None:
-    """Count records in windows and move the position past them."""
+def take(work: Work, records: Sequence[Record], *, decode: Decode, now: float, metrics: Metrics) -> None:
+    """Count records in windows and move the position past them.
+
+    A record counts as received when the log stamped it, but never after ``now``: its stamp is its producer's word, and
+    a node whose clock is wrong must not close everybody's windows.
+    """
     decoded = decode(records)
     dead = list(decoded.dead)
     arrivals = dict.fromkeys(Arrival, 0)
     heartbeats = 0
     for noun, record in decoded.read:
+        received_at = min(record.timestamp, now)
         try:
             if isinstance(noun, Heartbeat):
-                work.windower.add_heartbeat(noun, received_at=record.timestamp)
+                work.windower.add_heartbeat(noun, received_at=received_at)
                 heartbeats += 1
             else:
-                arrivals[work.windower.add_flow(noun, received_at=record.timestamp)] += 1
+                arrivals[work.windower.add_flow(noun, received_at=received_at)] += 1
         except MalformedRecord as error:
             dead.append(dead_letter(record, error))
     work.dead += dead
     work.position = records[-1].offset + 1
-    work.log_time = max(work.log_time, *(record.timestamp for record in records))
+    work.log_time = max(work.log_time, *(min(record.timestamp, now) for record in records))
     work.is_changed = True
     metrics.count("flows_consumed_total", sum(arrivals.values()) + decoded.skipped, result="ok")
     metrics.count("flows_consumed_total", heartbeats, result="heartbeat")

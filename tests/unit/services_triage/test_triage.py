@@ -69,7 +69,7 @@ def test_another_peer_or_workload_is_another_alert() -> None:
     other = WorkloadId("c1", "plant", "pi-a2")
     top = evidence(edge=replace(BOTTOM, peer=Peer(PeerKind.WORKLOAD, "plant", "top")))
     found = triage(
-        [deviation(), deviation(60, edges=(top,)), deviation(60), deviation(60, workload=other)],
+        [deviation(), deviation(60, edges=(top,)), deviation(120), deviation(60, workload=other)],
         state=TriageState(),
         now=1.0,
     )

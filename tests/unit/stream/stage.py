@@ -30,7 +30,7 @@ T0 = 1_700_000_000 // 3600 * 3600
 class HandClock:
     """A clock that moves only when told; waits are counted, never slept."""
 
-    def __init__(self, now: float = float(T0)) -> None:
+    def __init__(self, now: float = T0 + 430.0) -> None:
         self.time = now
         self.waits: list[float] = []
         self.is_stopped = False
