@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from kafka import KafkaProducer, errors
 
 from baseline.adapters.kafka.connection import KafkaConnection, connected, translated
+from baseline.adapters.kafka.topics import topic_names
 from baseline.domain.errors import Invalid, Missing, Unavailable
 from baseline.ports import DeadLetter
 
@@ -100,11 +101,10 @@ class KafkaFlowSink:
 
     def partitions(self, topic: str) -> Sequence[int]:
         """Numbers of the topic's partitions; Missing when a broker answers and there is no such topic."""
-        producer = self._connected()
         try:
-            found = producer.partitions_for(topic)
+            found = self._connected().partitions_for(topic)
         except errors.KafkaTimeoutError as error:
-            if producer.bootstrap_connected():
+            if topic not in topic_names(self._connection):
                 raise Missing(f"no topic {topic!r}") from error
             raise translated(error) from error
         except errors.KafkaError as error:

@@ -22,6 +22,7 @@ POLL_INTERVAL_MAX_S = 300.0  # a member that does not poll for this long is put 
 RECORDS_MAX = 5_000  # of one poll: about 5 MB of Enterprise records
 COMMIT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 5.0
+SEEK_TRIES = 3
 
 
 def _nobody(_: Sequence[Partition]) -> None:
@@ -68,6 +69,7 @@ class KafkaFlowSource:
         self._on_revoked = on_revoked
         self._changes: deque[tuple[Told, bool, tuple[TopicPartition, ...]]] = deque()
         self._owned: set[TopicPartition] = set()
+        self._asked: dict[TopicPartition, tuple[int, int]] = {}  # offset of a seek not yet seen to work, tries
         self._consumer: KafkaConsumer | None = None
 
     def poll(self, timeout_s: float) -> Sequence[Record]:
@@ -87,7 +89,7 @@ class KafkaFlowSource:
                 tuple(message.headers),
             )
             for partition, messages in found.items()
-            if partition in self._owned and partition not in changed
+            if partition in self._owned and partition not in changed and self._is_as_asked(partition, messages)
             for message in messages
         ]
 
@@ -97,6 +99,7 @@ class KafkaFlowSource:
             self._connected().seek(TopicPartition(*partition), offset)
         except (ValueError, errors.KafkaError) as error:
             raise Conflict(f"{partition} is not assigned to this member") from error
+        self._asked[TopicPartition(*partition)] = (offset, 0)
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
         """Conflict when the group has moved on without us."""
@@ -154,8 +157,24 @@ class KafkaFlowSource:
                 self._owned.update(partitions)
             else:
                 self._owned.difference_update(partitions)
+                for partition in partitions:
+                    self._asked.pop(partition, None)
             tell([Partition(partition.topic, partition.partition) for partition in sorted(partitions)])
         return changed
+
+    def _is_as_asked(self, partition: TopicPartition, messages: Sequence[object]) -> bool:
+        """Whether reading continued where the last seek asked; asks again otherwise.
+
+        kafka-python may still be fetching the group's committed position when we seek, and then lets that win. An
+        offset that retention has deleted cannot be had, so after some tries what comes is taken.
+        """
+        offset, tries = self._asked.pop(partition, (-1, 0))
+        first: int = getattr(messages[0], "offset", offset)
+        if offset in (-1, first) or tries >= SEEK_TRIES:
+            return True
+        self._connected().seek(partition, offset)
+        self._asked[partition] = (offset, tries + 1)
+        return False
 
     def _put_back(self, partition: TopicPartition, messages: Sequence[object]) -> None:
         consumer = self._connected()

@@ -33,6 +33,17 @@ def ensure_topics(
     return made
 
 
+def topic_names(connection: KafkaConnection) -> frozenset[str]:
+    """Names of all topics there are; Unavailable when no broker answers."""
+    admin = connected(KafkaAdminClient, connection)
+    try:
+        return frozenset(admin.list_topics())
+    except KafkaError as error:
+        raise translated(error) from error
+    finally:
+        admin.close()
+
+
 def _make(admin: KafkaAdminClient, name: str, partitions: int, retention_s: float, replication: int) -> bool:
     configs = {"retention.ms": str(int(retention_s * 1000)), "cleanup.policy": "delete"}
     topic = NewTopic(name=name, num_partitions=partitions, replication_factor=replication, topic_configs=configs)
