@@ -25,13 +25,16 @@ SMALLEST = 1e-15
 
 
 def fit(
-    scores: FloatArray, workloads: IntArray, *, lines: int, hours: FloatArray, elder: Arrays | None = None
+    scores: FloatArray, workloads: IntArray, *, lines: int, hours: FloatArray, elder: Arrays | None = None,
+    trimmed: float = 0.0,
 ) -> dict[str, npt.NDArray[Any]]:
     """Quantiles and tails of every line, the last one the fleet's; NaN scores are left out.
 
     hours : (lines,), hours of history behind each line. Without FEWEST scores at all the set is not ready (NaN p).
     elder : the calibration of a shorter horizon, which has more windows; the fleet is shrunk to it, because scores of
     all horizons are made of residuals and share one scale.
+    trimmed : share of the largest excesses left out of the tail: what a short history, which may be under attack for
+    much of its time, cannot be trusted with.
     """
     known = np.isfinite(scores)
     scores, workloads = scores[known], workloads[known]
@@ -39,7 +42,7 @@ def fit(
     tails = np.ones((lines + 1, 2))
     ready = len(scores) >= FEWEST
     if ready:
-        fleet_quantiles, fleet_tail = _distribution(scores)
+        fleet_quantiles, fleet_tail = _distribution(scores, trimmed)
         if elder is not None and int(elder["ready"][0]):
             trust = len(scores) / (len(scores) + ELDER_SCORES)
             fleet_quantiles = trust * fleet_quantiles + (1 - trust) * np.asarray(elder["quantiles"][-1])
@@ -51,7 +54,7 @@ def fit(
             own = scores[order[bounds[line] : bounds[line + 1]]]
             if len(own) >= FEWEST:
                 weight = hours[line] / (hours[line] + OWN_HOURS)
-                own_quantiles, own_tail = _distribution(own)
+                own_quantiles, own_tail = _distribution(own, trimmed)
                 quantiles[line] = weight * own_quantiles + (1 - weight) * quantiles[-1]
                 tails[line] = weight * own_tail + (1 - weight) * tails[-1]
     return {"quantiles": quantiles, "tails": tails, "ready": np.array([int(ready)], dtype=np.int64)}
@@ -83,10 +86,11 @@ def _survival(excess: FloatArray, scale: FloatArray, shape: FloatArray) -> Float
     return np.where(near_zero, np.exp(-excess / scale), np.exp(-np.log(inner) / safe))
 
 
-def _distribution(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _distribution(scores: FloatArray, trimmed: float) -> tuple[FloatArray, FloatArray]:
     knots = np.quantile(scores, 1 - KNOTS)
     knots = np.maximum.accumulate(knots + 1e-9 * np.arange(len(KNOTS)))  # constant scores still order
     excesses = np.sort(scores[scores > knots[-1]] - knots[-1])
+    excesses = excesses[: len(excesses) - int(np.ceil(trimmed * len(excesses)))]
     body = max(float(knots[-1] - knots[2]) / np.log(KNOTS[2] / TAIL), 1e-3)  # the exponential that the body suggests
     if len(excesses) < 3:
         return knots, np.array([body, SHAPE_PRIOR])

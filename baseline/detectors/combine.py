@@ -19,6 +19,7 @@ from baseline.detectors.tail import Tail
 from baseline.features.table import FloatArray
 
 WEIGHTS = {"tail": 1.0, "forest": 0.25, "edges": 1.0}  # by judgement: the tail knows magnitude, the forest does not
+AGREEMENT = 0.3  # share of the other voices that adds to the strongest; by judgement
 STRONGEST = 30.0  # -ln p of one voice counts up to this
 
 
@@ -67,9 +68,17 @@ def voices(arrays: Arrays, rows: Rows) -> dict[str, FloatArray]:
 
 
 def total(by_voice: dict[str, FloatArray]) -> FloatArray:
-    """L = sum of w (-ln p); a voice that is not ready adds nothing; NaN when the tail is not ready."""
-    parts = [WEIGHTS[name] * np.minimum(-np.log(np.where(np.isfinite(p), p, 1.0)), STRONGEST) for name, p in by_voice.items()]
-    return np.where(np.isfinite(by_voice["tail"]), np.sum(parts, axis=0), np.nan)
+    """L: the strongest voice's w (-ln p) and a share of the others'; NaN when the tail is not ready.
+
+    A plain sum grows by every voice that merely nods, which widens its own calibration and dulls the strongest one.
+    """
+    parts = np.stack([
+        WEIGHTS[name] * np.minimum(-np.log(np.where(np.isfinite(p), p, 1.0)), STRONGEST)
+        for name, p in by_voice.items()
+    ])  # fmt: skip
+    strongest = parts.max(axis=0)
+    combined = strongest + AGREEMENT * (parts.sum(axis=0) - strongest)
+    return np.where(np.isfinite(by_voice["tail"]), combined, np.nan)
 
 
 class Combined:

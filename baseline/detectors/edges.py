@@ -27,7 +27,7 @@ WARM_UP = 0.3  # share of a workload's history in which everything is new and no
 PRIOR_WINDOWS = 60.0  # weight of the fleet's rate, in windows
 COMMON_SHARE = 0.25  # an edge's far end that this share of the fleet uses (DNS, the API server) is never a surprise
 COMMON_FEWEST = 3
-MORE_RANGE = (0.4, 0.97)  # new edges come in bunches: a rollout, a new dependency with its replicas
+MORE_RANGE = (0.4, 0.9999)  # new edges come in bunches: a rollout, a new dependency with its replicas
 MORE_PRIOR, MORE_EVENTS = 0.6, 10.0  # prior of one more, and its weight in new edges
 SMALLEST = 1e-12
 

@@ -54,7 +54,7 @@ def reasons(
             )
         )
     if fresh and p_fresh < 0.05:
-        share = min(1.0, -float(np.log(p_fresh)) / whole) if whole > 0 else 0.0
+        share = float(min(1.0, -float(np.log(p_fresh)) / whole)) if whole > 0 else 0.0
         found.append(_new_edges(fresh, share=share, p=p_fresh))
     # Amounts first: a person reads "1,999 connections started" at once, and a ratio only beside them.
     return tuple(sorted(found, key=lambda reason: (reason.family is Family.SHAPE, -reason.share)))

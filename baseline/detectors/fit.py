@@ -23,11 +23,12 @@ from baseline.features.table import FloatArray
 Mask = npt.NDArray[np.bool_]
 HELD_OUT = 0.25
 BLOCKS = 4
-SHORT_S = 2 * DAY_S  # below: what lies far outside does not teach, up to FENCE_MOST of the rows
+SHORT_S = 12 * HOUR_S  # below: what lies far outside does not teach, up to FENCE_MOST of the rows
 LONG_S = 14 * DAY_S  # below: cross-fit in blocks, because a quarter would be too little to calibrate on
 TRIMMED = 0.002  # of the rows of a long history are taken for odd and do not teach
 FENCE = 6.0  # a short history drops what lies this many times the upper half's spread above the median...
-FENCE_LOWEST = 4.5  # ...nor what is less unusual than this
+FENCE_LOWEST = 3.5  # ...nor what is less unusual than this
+TRIMMED_EXCESSES = 0.2  # of a short history's tail is left out: it sits between normal and the fence
 FENCE_MOST = 0.3  # ...but never more than this share
 FEWEST_ROWS = calibrate.FEWEST
 
@@ -53,23 +54,25 @@ def fit_horizon(
         judged, unseen = _unseen(rows, keep, lines=lines, slots=slots, calibrate_from=calibrate_from)
     teaching = keep[judged]
     hours = _hours(rows, lines)
+    trimmed = TRIMMED_EXCESSES if span < SHORT_S else 0.0
     voices = _fit_voices(
-        unseen.pick(teaching), rows.pick(counted & keep), lines=lines, seed=seed, hours=hours, elder=elder
+        unseen.pick(teaching), rows.pick(counted & keep), lines=lines, seed=seed, hours=hours, elder=elder,
+        trimmed=trimmed,
     )
     arrays = combine.named("seasonal", seasonal.fit(rows, keep, lines=lines, slots=slots)) | voices
     totals = combine.total(combine.voices(arrays, unseen.pick(teaching)))
     final = calibrate.fit(totals, unseen.workloads[teaching], lines=lines, hours=hours,
-                          elder=_elder(elder, "final"))
+                          elder=_elder(elder, "final"), trimmed=trimmed)
     return arrays | combine.named("final", final) | {"ready": final["ready"], "span_s": np.array([span])}
 
 
-def _fit_voices(unseen: Rows, counted: Rows, *, lines: int, seed: int, hours: FloatArray, elder: Arrays | None) -> dict[str, npt.NDArray[Any]]:
+def _fit_voices(unseen: Rows, counted: Rows, *, lines: int, seed: int, hours: FloatArray, elder: Arrays | None, trimmed: float) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {}
     for voice in (Tail(), Forest()):
         own = voice.fit(unseen, lines=lines, seed=seed)
         raw = voice.score(own, unseen)
         arrays |= combine.named(voice.name, own)
-        arrays |= combine.named(f"{voice.name}.p", calibrate.fit(raw, unseen.workloads, lines=lines, hours=hours, elder=_elder(elder, f"{voice.name}.p")))
+        arrays |= combine.named(f"{voice.name}.p", calibrate.fit(raw, unseen.workloads, lines=lines, hours=hours, elder=_elder(elder, f"{voice.name}.p"), trimmed=trimmed))
     return arrays | combine.named("edges", Edges().fit(counted, lines=lines, seed=seed))
 
 

@@ -7,7 +7,7 @@ Suspicious windows never teach: their new edges stay new.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from typing import Protocol
@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from baseline.detectors import edges as edge_tables
-from baseline.detectors import explain, seasonal
+from baseline.detectors import calibrate, explain, seasonal
 from baseline.detectors.combine import Combined, Verdict, under
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.protocol import UNKNOWN, Rows
@@ -64,9 +64,16 @@ class JudgeOptions:
     holidays: frozenset[date] = frozenset()
     horizons_s: tuple[int, ...] = HORIZONS_S
 
-    def alpha(self, horizon_s: int) -> float:
-        """Threshold of one window: the horizon's share of the weekly budget over its windows in a week."""
-        return self.alerts_per_week / len(self.horizons_s) / (WEEK_S / horizon_s)
+    def alpha(self, horizon_s: int, *, sharing: int | None = None) -> float:
+        """Threshold of one window: the horizon's share of the weekly budget over its windows in a week.
+
+        ``sharing`` is how many horizons share the budget: those that are ready.
+        """
+        return self.alerts_per_week / max(1, sharing or len(self.horizons_s)) / (WEEK_S / horizon_s)
+
+    def sharing(self, model: FittedSet) -> int:
+        """How many of the horizons the set can judge."""
+        return sum(model.is_ready(horizon) for horizon in self.horizons_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +122,7 @@ def _judge_batch(
 ) -> tuple[list[Deviation], FloatArray]:  # fmt: skip
     """Windows of one end and horizon."""
     horizon_s = windows[0].horizon_s
-    alpha = options.alpha(horizon_s)
+    alpha = options.alpha(horizon_s, sharing=options.sharing(model))
     fresh = [_fresh(window, model, state.of(window.workload)) for window in windows]
     rows = _rows(windows, values, fresh, model, options)
     verdict = Combined().judge(model.horizons[horizon_s], rows)
@@ -133,7 +140,7 @@ def _judge_batch(
     already = {deviation.workload for deviation in raised}
     blamed = {caller for deviation in raised for caller in _blamed(deviation)} - already
     raised += [
-        _deviation(window, at, rows, verdict, fresh[at], model, alpha, facts.get(window.workload))
+        _confirmed(_deviation(window, at, rows, verdict, fresh[at], model, alpha, facts.get(window.workload)))
         for at, window in enumerate(windows)
         if window.workload in blamed and verdict.p[at] < CONFIRMED
     ]
@@ -228,12 +235,15 @@ def _deviation(
     )
 
 
+def _confirmed(deviation: Deviation) -> Deviation:
+    """Past its threshold by what both reporters say, never further than it: its own window alone said less."""
+    return replace(deviation, p=min(deviation.p, deviation.threshold))
+
+
 def _families(
     model: FittedSet, horizon_s: int, line: int, residuals: FloatArray, p_fresh: float, alpha: float
 ) -> tuple[Family, ...]:
     """Families past their own threshold, strongest first; at least the strongest one."""
-    from baseline.detectors import calibrate
-
     evidence = weighted(residuals)
     by_family = {
         family: max((float(evidence[i]) for i, one in enumerate(schema.FEATURES) if one.family is family), default=0.0)
