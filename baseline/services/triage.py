@@ -18,7 +18,6 @@ from baseline.domain.errors import CheckpointRejected
 from baseline.domain.units import HOUR_S
 from baseline.domain.workload import WorkloadId
 
-_SPANS = {60: "a minute", 300: "five minutes", HOUR_S: "an hour"}
 _NAMED_EDGES = 2  # new edges spelled out in the sentence; the rest is counted
 
 
@@ -90,11 +89,9 @@ def triage(deviations: Sequence[Deviation], *, state: TriageState, now: float) -
 
 
 def sentence(deviation: Deviation) -> str:
-    """The one plain sentence of why: who, how long, the strongest reason, and what was never used before."""
-    horizon = deviation.window_end - deviation.window_start
-    span = _SPANS.get(horizon, f"{horizon} s")
+    """The one plain sentence of why: who, the strongest reason, and what was never used before."""
     what = deviation.reasons[0].sentence if deviation.reasons else f"p = {deviation.p:.2g}"
-    told = f"{deviation.workload} in {span}: {what.rstrip('.')}"
+    told = f"{deviation.workload}: {what.rstrip('.')}"
     new = [evidence for evidence in deviation.edges if evidence.is_new]
     if new:
         named = ", ".join(_spelled(evidence) for evidence in new[:_NAMED_EDGES])

@@ -125,7 +125,7 @@ def test_a_damaged_state_is_refused() -> None:
 def test_the_sentence_says_who_what_and_what_is_new() -> None:
     """One plain sentence."""
     assert sentence(deviation()) == (
-        "plant/workstation in a minute: 312 connections started; 0 to 14 are normal here; "
+        "plant/workstation: 312 connections started; 0 to 14 are normal here; "
         "never seen before: to plant/bottom port 22/tcp"
     )
 
