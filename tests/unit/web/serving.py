@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import httpx
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from baseline.adapters.memory.books import MemoryLibrary
 from baseline.adapters.metrics import PrometheusMetrics
@@ -125,28 +128,53 @@ class Api:
         return self.client.post(f"/api/v1/{path}", headers=headers, json=body)
 
 
+class Server:
+    """One listening server a test process, which serves whichever app is set: starting one takes 0.2 s."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+        config = uvicorn.Config(
+            self._serve, host="127.0.0.1", port=0, log_level="error", ws="none", lifespan="off", interface="asgi3"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        eventually(lambda: self._server.started, interval_s=0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+    def stop(self) -> None:
+        """End it and wait for its thread."""
+        self._server.should_exit = True
+        self._thread.join(10)
+
+
+@cache
+def _server() -> Server:
+    server = Server()
+    atexit.register(server.stop)
+    return server
+
+
 @contextmanager
 def served(
     library: Library | None = None, *, planner: Callable[[Books, Alert, float], Restriction | Refusal] = plans
 ) -> Iterator[Api]:
-    """The API over this library, answering on a free port, with a token a role."""
+    """The API over this library, answering on a real port, with a token a role. One at a time."""
     books, clock, metrics = library or MemoryLibrary(), StillClock(), PrometheusMetrics()
     options = WebOptions(cluster="east", channels=("webhook",))
-    app = create_app(library=books, clock=clock, metrics=metrics, shelf=OneShelf(), planner=planner, options=options)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", ws="none", lifespan="off", loop="asyncio")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        eventually(lambda: server.started, interval_s=0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        api = Api(f"http://127.0.0.1:{port}", books, clock, metrics)
-        api.make_tokens()
-        with api.client:
-            yield api
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    server = _server()
+    server.app = create_app(
+        library=books, clock=clock, metrics=metrics, shelf=OneShelf(), planner=planner, options=options
+    )
+    api = Api(server.address, books, clock, metrics)
+    api.make_tokens()
+    with api.client:
+        yield api
 
 
 def is_problem(answer: httpx.Response, status: int, slug: str) -> bool:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from baseline.adapters.memory.books import MemoryBooks, MemoryLibrary
 from baseline.domain.alert import Alert
@@ -153,17 +154,18 @@ class TestDatabaseDown:
                 assert api.post(f"alerts/{A0}/confirm", key="k").status_code == 200
 
     def test_an_error_nobody_foresaw_says_nothing(self) -> None:
-        """A bare 500, also as problem+json; the key is free again."""
+        """A bare 500, also as problem+json, and a log line with the whole error; the key is free again."""
 
         def broken(_books: Books, _alert: Alert, _now: float) -> Restriction | Refusal:
             raise RuntimeError("secret of the inside")
 
-        with served(planner=broken) as api:
+        with capture_logs() as logged, served(planner=broken) as api:
             with api.library.transaction() as books:
                 books.alerts.put(an_alert())
             answer = api.post(f"alerts/{A0}/restrict", key="k")
             assert is_problem(answer, 500, "internal")
             assert "secret" not in answer.text
+            assert [(line["event"], line["error"]) for line in logged] == [("request_failed", "RuntimeError")]
             assert api.post(f"alerts/{A0}/confirm", key="k").status_code == 200
 
 
