@@ -1,7 +1,7 @@
 """Shared by all tests: data outside the checkout, waiting, the servers of the test ground, and markers.
 
 ``from tests.conftest import eventually, shared_dir`` works, and so does asking for the fixtures ``eventually``
-and ``shared``. Tests that use a real server are kept on one xdist worker, so that a run starts each server once.
+and ``shared``. How tests are spread over xdist workers is in tests/ground/scheduling.py.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(optionalhook=True)  # without xdist there is nothing to schedule
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Spread whole files over the workers, and keep all users of heavy servers on one."""
-    from tests.ground.scheduling import OneWorkerForServers
+    """Spread whole files over the workers, and keep the users of the same heavy servers together."""
+    from tests.ground.scheduling import TogetherByServer
 
-    return OneWorkerForServers(config, log)
+    return TogetherByServer(config, log)

@@ -1,6 +1,6 @@
-"""How a run is spread over xdist workers: whole files, and all files that use a heavy server on one worker.
+"""How a run is spread over xdist workers: whole files, and all files that use the same heavy servers on one worker.
 
-So a run starts each server once, and tests that stop one never meet. xdist's own grouping by mark (`--dist loadgroup`)
+So a run starts a server once or twice and not for every file. xdist's own grouping by mark (`--dist loadgroup`)
 does nothing under pytest 9.2 (pytest-xdist issue 1386), and knows no file that asks through a fixture of its conftest.
 """
 
@@ -14,23 +14,23 @@ from xdist.scheduler import LoadScopeScheduling
 
 # The embedded broker is not among them: it is small, each worker may have its own.
 HEAVY = re.compile(r"\b(kafka_server|kube_api|postgres_server)\b")
-GROUP = "ground"
 
 
 @cache
-def uses_heavy_server(file: Path) -> bool:
-    """True when the file, or a conftest.py beside it or above it in tests, names the fixture of a heavy server.
+def heavy_servers(file: Path) -> str:
+    """The heavy servers whose fixtures this file names, or a conftest.py beside it or above it in tests; "" for none.
 
     The topmost conftest.py offers these fixtures to everybody and says nothing about one file.
     """
     folders = [folder for folder in file.parents if (folder / "conftest.py").is_file()]
     texts = [file, *(folder / "conftest.py" for folder in folders[:-1])]
-    return any(HEAVY.search(text.read_text(errors="replace")) for text in texts if text.is_file())
+    named = {name for text in texts if text.is_file() for name in HEAVY.findall(text.read_text(errors="replace"))}
+    return "+".join(sorted(named))
 
 
-class OneWorkerForServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no usable types for its schedulers
-    """Files are units of work; those that use a heavy server are one unit together."""
+class TogetherByServer(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no usable types for its schedulers
+    """Files are units of work; those that use the same heavy servers are one unit together."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0]
-        return GROUP if uses_heavy_server(Path(self.config.rootpath) / file) else file
+        return heavy_servers(Path(self.config.rootpath) / file) or file
