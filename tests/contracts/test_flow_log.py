@@ -15,12 +15,10 @@ from baseline.adapters.memory.log import MemoryDeadLetters, MemoryFlowSink, Memo
 from baseline.domain.errors import Conflict, Missing, Unavailable
 from baseline.ports import DeadLetter, FlowSink, FlowSource, Partition, Record
 from tests.conftest import eventually
+from tests.ground.process import free_port
 
 PARTITIONS = 3
 JOIN_S = 45.0  # the embedded broker delays a rebalance by half the session timeout, and cooperative ones take two
-
-# kafka-python 3.0 drops the socket of a refused connection without closing it.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 
 @dataclass
@@ -268,3 +266,48 @@ def test_topics_are_made_once(tansu_broker: Any) -> None:
     names = {f"a-{uuid.uuid4().hex[:8]}": 2, f"b-{uuid.uuid4().hex[:8]}": 1}
     assert set(ensure_topics(connection, names, retention_s=3600)) == set(names)
     assert ensure_topics(connection, names, retention_s=3600) == ()
+
+
+def test_broker_that_is_down_at_start_is_unavailable_and_waited_out() -> None:
+    """Neither side crashes or hangs; nothing listens on this port."""
+    connection = KafkaConnection(bootstrap=f"127.0.0.1:{free_port()}")
+    source, sink = KafkaFlowSource(connection, "t", "g"), KafkaFlowSink(connection)
+    with pytest.raises(Unavailable):
+        source.poll(0.1)
+    with pytest.raises(Unavailable):
+        sink.send("t", key=b"k", value=b"v")
+    assert source.generation() == -1
+    source.close()
+    sink.close()
+
+
+def test_sink_delivers_what_it_had_queued_once_the_broker_is_back(kafka_server: Any) -> None:
+    """Through the failure of every batch: unacknowledged records are sent again, in order."""
+    side = _kafka_side(kafka_server.bootstrap)
+    sink = KafkaFlowSink(KafkaConnection(bootstrap=kafka_server.bootstrap), delivery_timeout_s=4.0)
+    send_numbered(sink, side.topic, range(5))
+    kafka_server.stop()
+    try:
+        for number in range(5, 10):
+            sink.send(side.topic, key=b"one", value=str(number).encode(), partition=0)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                sink.flush(6.0)
+    finally:
+        kafka_server.start()
+
+    def delivered() -> bool:
+        try:
+            sink.flush(10.0)
+        except Unavailable:
+            return False
+        return True
+
+    eventually(delivered, JOIN_S, message="everything is acknowledged")
+    source = side.new_source()
+    found = collected(source, 10)
+    assert {int(record.value) for record in found} == set(range(10))
+    later = [int(record.value) for record in found if record.key == b"one"]
+    assert list(dict.fromkeys(later)) == [5, 6, 7, 8, 9]
+    source.close()
+    sink.close()
