@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from baseline.domain.errors import Conflict, Denied, Invalid, Missing, OutsideError, Unavailable, UnsafeRestriction
-from baseline.domain.restriction import Restriction, State, is_wanted
+from baseline.domain.restriction import Mode, Restriction, State, is_wanted
 from baseline.policy import contract
 from baseline.policy.adopt import adopt
 from baseline.policy.diff import Changes, Replacement, diff
@@ -155,6 +155,9 @@ class _Pass:
         facts = self.namespaces.get(namespace)
         if is_protected_namespace(namespace, self.options.guards) or (facts is not None and facts.is_protected):
             self._fail(restriction, f"namespace {namespace} is protected")
+            return
+        if facts is not None and facts.mode is Mode.OBSERVE:
+            self._fail(restriction, f"namespace {namespace} is in mode {facts.mode}: nobody restricts there")
             return
         if not self.report.is_enforcing:
             self._wait(restriction, "enforcement is off: nothing new is applied")

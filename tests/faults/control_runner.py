@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -39,6 +39,9 @@ from tests.unit.policy.making import NOW, alert, deny, evidence, wanted
 INSTANCE = "kills"
 CHANNELS = ("webhook",)
 PHASES = 3
+
+
+T = TypeVar("T")
 
 
 class Fuse:
@@ -93,7 +96,7 @@ class FusedCluster:
         """DELETE."""
         self._around(lambda: self._cluster.delete(obj))
 
-    def _around(self, write: Callable[[], Any]) -> Any:
+    def _around(self, write: Callable[[], T]) -> T:
         self._fuse.point()
         done = write()
         self._fuse.point()
@@ -185,8 +188,8 @@ def _control(world: World, phase: int, fuse: Fuse) -> None:
     clock = PlayedClock(NOW + (0.0, 10.0, 20_000.0)[phase])
     library = open_library(world.url)
     control = Control(
-        FusedLibrary(library, fuse),  # type: ignore[arg-type]  # forwards what it does not wrap
-        FusedCluster(world.cluster(clock.now()), fuse),  # type: ignore[arg-type]  # as above
+        FusedLibrary(library, fuse),
+        FusedCluster(world.cluster(clock.now()), fuse),
         clock=clock,
         metrics=PrometheusMetrics(),
         options=ControlOptions(

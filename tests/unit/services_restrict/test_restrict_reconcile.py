@@ -307,6 +307,31 @@ def test_a_protected_namespace_is_refused_again_before_the_write(control: Contro
     assert (control.only().state, control.only().detail) == (State.FAILED, "namespace shop is protected")
 
 
+def test_a_namespace_that_only_observes_is_refused_before_the_write(control: Control) -> None:
+    """A person approved without knowing it."""
+    control.namespaces["shop"] = NamespaceFacts("shop", Mode.OBSERVE, False)
+    control.store(wanted(by="ann"))
+    assert control.run().created == []
+    assert control.only().state is State.FAILED
+
+
+def test_nothing_is_created_while_the_namespaces_labels_were_never_read(control: Control) -> None:
+    """One may be protected; what is approved waits and says so."""
+    control.store(wanted())
+    report = reconcile(
+        control.library,
+        control.cluster,
+        now=NOW,
+        options=ReconcileOptions(),
+        attempts=control.attempts,
+        metrics=control.metrics,
+        namespaces=None,
+    )
+    assert report.created == []
+    assert control.only().state is State.APPROVED
+    assert "not known yet" in control.only().detail
+
+
 def test_a_crash_after_the_write_is_repaired_by_the_next_pass(control: Control) -> None:
     """The answer was lost: the object is there, and the book learns of it."""
     control.store(wanted())
