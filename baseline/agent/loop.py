@@ -52,7 +52,7 @@ def run(
             retry_s = RETRY_FIRST_S
         except OutsideError as error:
             pause_s, retry_s = retry_s, min(RETRY_MAX_S, retry_s * 2)
-            metrics.count("loop_errors_total", 1, **{"class": type(error).__name__})
+            metrics.count("loop_errors_total", error=type(error).__name__)
             log.warning("agent_waits", error=str(error), retry_in_s=pause_s)
 
 

@@ -189,4 +189,3 @@ def _end(side: str, end: Endpoint) -> dict[str, object]:
         f"{side}_ip": end.address or None, f"{side}_name": end.name or "-", f"{side}_name_aggr": end.name_aggr or "-",
         f"{side}_namespace": end.namespace or "-", f"{side}_type": end.kind.value, f"{side}_labels": labels,
     }  # fmt: skip
-

@@ -37,6 +37,6 @@ def parse(value: bytes, *, cluster: str, host: str) -> Heartbeat:
 
 def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
     """The bytes ``parse`` reads back."""
-    return msgspec.json.encode({
-        "heartbeat": {"cluster": heartbeat.cluster, "host": heartbeat.host, "event_time": heartbeat.event_time}
-    })
+    return msgspec.json.encode(
+        {"heartbeat": {"cluster": heartbeat.cluster, "host": heartbeat.host, "event_time": heartbeat.event_time}}
+    )

@@ -16,9 +16,7 @@ _ENTERPRISE = b'"source_name_aggr"'
 _GOLDMANE = (b'"Key"', b'"key"', b'"flow"', b'"num_connections', b'"numConnections', b'"sourceType"', b'Endpoint"')
 
 
-def decode(
-    value: bytes, *, cluster: str, host: str = "", flush_interval_s: int = FLUSH_INTERVAL_S
-) -> Flow | Heartbeat:
+def decode(value: bytes, *, cluster: str, host: str = "", flush_interval_s: int = FLUSH_INTERVAL_S) -> Flow | Heartbeat:
     """One record: Enterprise or Goldmane flow, or heartbeat, told apart by itself.
 
     Parameters

@@ -179,7 +179,7 @@ class MemoryFlowSink:
         record = Record(Partition(topic, number), -1, stamped, key, value, tuple(headers))
         self._queued.append((topic, number, record))
 
-    def flush(self, timeout_s: float) -> None:  # noqa: ARG002 - memory does not make anyone wait
+    def flush(self, timeout_s: float) -> None:
         """Append everything queued, in order."""
         while self._queued:
             self._log.append(*self._queued[0])

@@ -27,9 +27,7 @@ def shipping(mirror_peers: tuple[str, ...] = ()) -> ShippingOptions:
 class House:
     """An agent and everything around it."""
 
-    def __init__(
-        self, values: Sequence[bytes], *, batch_lines: int = 100, mirror_peers: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, values: Sequence[bytes], *, batch_lines: int = 100, mirror_peers: tuple[str, ...] = ()) -> None:
         self.lines = FakeLines(values)
         self.log = MemoryLog({TOPIC: 2})
         self.sink = MemoryFlowSink(self.log)
@@ -40,9 +38,7 @@ class House:
 
     def agent(self) -> Agent:
         """A new process over the same world."""
-        return Agent(
-            self.lines, self.sink, self.letters, options=self.options, clock=self.clock, metrics=self.metrics
-        )
+        return Agent(self.lines, self.sink, self.letters, options=self.options, clock=self.clock, metrics=self.metrics)
 
     def shipped(self) -> list[tuple[str, Flow]]:
         """Key and flow of every record that is no heartbeat."""

@@ -37,13 +37,9 @@ def test_both_sides_of_a_flow_are_counted_once_each() -> None:
     """The source's record is the source's egress, the destination's record the destination's ingress."""
     source_side, dest_side = flow(), flow(reporter=Reporter.DST)
     assert reporting_workload(source_side) == WorkloadId("prod", "shop", "frontend")
-    assert edge_key(source_side) == EdgeKey(
-        Direction.EGRESS, Peer(PeerKind.WORKLOAD, "shop", "cart"), 7070, "tcp"
-    )
+    assert edge_key(source_side) == EdgeKey(Direction.EGRESS, Peer(PeerKind.WORKLOAD, "shop", "cart"), 7070, "tcp")
     assert reporting_workload(dest_side) == WorkloadId("prod", "shop", "cart")
-    assert edge_key(dest_side) == EdgeKey(
-        Direction.INGRESS, Peer(PeerKind.WORKLOAD, "shop", "frontend"), 7070, "tcp"
-    )
+    assert edge_key(dest_side) == EdgeKey(Direction.INGRESS, Peer(PeerKind.WORKLOAD, "shop", "frontend"), 7070, "tcp")
 
 
 def test_mirrored_copy_belongs_to_the_other_end() -> None:
