@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -17,6 +18,8 @@ from starlette.responses import Response
 
 from baseline.domain import errors
 from baseline.domain.errors import BaselineError
+
+log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 TYPES = "urn:calico-baseline:problem:"
@@ -91,6 +94,14 @@ def of(error: Exception) -> Response:
     return response(500, "The request failed on our side; the logs have the details.")
 
 
+def logged(error: Exception, *, path: str) -> Response:
+    """The answer to an error; the log gets what the answer does not tell."""
+    answer = of(error)
+    if answer.status_code >= 500:
+        log.warning("request_failed", path=path, error=type(error).__name__, detail=str(error)[:1000])
+    return answer
+
+
 def _detail(error: BaselineError) -> str:
     if isinstance(error, errors.Unavailable):  # its message names hosts and files
         return "A part that this needs is not available; nothing was changed."
@@ -117,8 +128,8 @@ def _invalid(error: RequestValidationError) -> Response:
 def install(app: FastAPI) -> None:
     """Answer every error the app raises with a problem."""
 
-    def known(_request: Request, error: Exception) -> Response:
-        return of(error)
+    def known(request: Request, error: Exception) -> Response:
+        return logged(error, path=request.url.path)
 
     def validation(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

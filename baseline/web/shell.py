@@ -57,7 +57,7 @@ class Shell:
         try:
             await self._serve(scope, receive, send_on)
         except (Problem, BaselineError) as error:
-            await problems.of(error)(scope, receive, send_on)
+            await problems.logged(error, path=scope["path"])(scope, receive, send_on)
         except Exception as error:
             log.exception("request_failed", path=scope["path"], error=type(error).__name__)
             if not status:

@@ -72,6 +72,19 @@ class TestMigrations:
             books.alerts.put(an_alert())
         library.close()
 
+    def test_two_processes_may_migrate_at_once(self, empty_url: str) -> None:
+        """The second waits for the first and finds nothing to do."""
+        spawn = multiprocessing.get_context("spawn")
+        both = [spawn.Process(target=migrate, args=(empty_url,)) for _ in range(2)]
+        for process in both:
+            process.start()
+        for process in both:
+            process.join(60)
+        assert [process.exitcode for process in both] == [0, 0]
+        library = open_library(empty_url)
+        library.check()
+        library.close()
+
     def test_migrated_tables_are_those_of_the_code(self, url: str) -> None:
         """Alembic finds no difference between the last migration and the tables."""
         engine = create_engine(url)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import structlog
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from baseline.domain.errors import Unavailable
 from baseline.web.rooms import InRooms
+
+log = structlog.get_logger()
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,7 +25,8 @@ def ready(rooms: InRooms) -> Response:
     """The books answer and are migrated."""
     try:
         rooms.library.check()
-    except Unavailable:  # its message names hosts and files; the log of the process has it
+    except Unavailable as error:  # its message names hosts and files: for the log, not for whoever asks
+        log.warning("not_ready", detail=str(error))
         return JSONResponse({"status": "unavailable", "books": "unavailable"}, status_code=503)
     return JSONResponse({"status": "ok", "books": "ok"})
 
