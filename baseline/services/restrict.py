@@ -6,7 +6,7 @@ how far the stream is behind are arguments, so that planning goes on while the A
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -15,7 +15,6 @@ from baseline.domain.errors import NotFound, StaleRevision
 from baseline.domain.restriction import (
     DEFAULT_TTL_S,
     LIVE,
-    MAX_TTL_S,
     Level,
     Mode,
     Restriction,
@@ -24,17 +23,25 @@ from baseline.domain.restriction import (
     ended,
     restriction_id,
 )
-from baseline.domain.units import DAY_S, HOUR_S
-from baseline.domain.workload import WorkloadId
-from baseline.policy import contract, guard
-from baseline.policy.plan import Refusal, mentioned, plan
-from baseline.policy.selector import Labels
-from baseline.policy.situation import Answer, GuardOptions, Situation
-from baseline.ports import AuditEntry, Books, Library, Metrics, NamespaceFacts
+from baseline.policy import guard
+from baseline.policy.plan import Refusal, plan
+from baseline.policy.situation import Answer, GuardOptions
+from baseline.ports import AuditEntry, Books, Library, Metrics
+from baseline.services import situations
+from baseline.services.situations import AUTOMATIC, Surroundings
 
-AUTOMATIC = "auto"  # approved by nobody
+__all__ = [
+    "AUTOMATIC",
+    "RestrictOptions",
+    "Result",
+    "Surroundings",
+    "considered",
+    "plan_alerts",
+    "planner",
+    "propose",
+]
+
 ACTOR = "control"
-PAGE = 500
 OPEN = LIVE | {State.PROPOSED}
 REPLANNED = frozenset(
     {State.PROPOSED, State.REFUSED}
@@ -49,14 +56,6 @@ class RestrictOptions:
     ttl_s: float = DEFAULT_TTL_S
     guards: GuardOptions = field(default_factory=GuardOptions)
     batch: int = 50  # alerts planned in one pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What planning knows of the world outside the books."""
-
-    namespaces: Mapping[str, NamespaceFacts] | None  # None: the cluster was never reached
-    lag_s: float | None = None  # the stream's; None: not known
 
 
 class Result(StrEnum):
@@ -131,15 +130,22 @@ def considered(
     automatic: bool = True,
 ) -> Restriction | Refusal:
     """The alert's restriction, planned and guarded: proposed, approved (only with ``automatic``) or refused."""
-    existing = _all(books, states=OPEN)
+    existing = situations.restrictions(books, states=OPEN)
     planned = plan(
-        alert, labels=_labels(books, alert), existing=existing, mode=options.mode, now=now, ttl_s=options.ttl_s
+        alert,
+        labels=situations.labels(books, alert),
+        existing=existing,
+        mode=options.mode,
+        now=now,
+        ttl_s=options.ttl_s,
     )
     if isinstance(planned, Refusal):
         return planned
     facts = (around.namespaces or {}).get(planned.workload.namespace)
     planned = replace(planned, mode=(facts.mode if facts else None) or options.mode)
-    situation = _situation(books, alert, planned, now=now, live=existing, options=options, around=around)
+    situation = situations.situation(
+        books, alert, planned, now=now, live=existing, guards=options.guards, around=around
+    )
     verdict = guard.consult(situation, options.guards)
     decided = replace(
         planned,
@@ -180,58 +186,6 @@ def _same(stored: Restriction, decided: Restriction) -> bool:
     )
 
 
-def _situation(
-    books: Books,
-    alert: Alert,
-    restriction: Restriction,
-    *,
-    now: float,
-    live: Sequence[Restriction],
-    options: RestrictOptions,
-    around: Surroundings,
-) -> Situation:
-    guards = options.guards
-    facts = (around.namespaces or {}).get(restriction.workload.namespace)
-    recent = _all(books, ended_since=now - max(HOUR_S, guards.cool_down_s))
-    standing = [other for other in live if other.is_live and other.id != restriction.id]
-    approvals = sorted(
-        other.max_expires_at - MAX_TTL_S  # approval sets the maximum, nothing moves it later
-        for other in (*standing, *recent)
-        if other.approved_by == AUTOMATIC
-    )
-    since = now - guards.platform_pause_s - guards.platform_within_s
-    alerts = _alerts(books, since=since)
-    labels = dict(restriction.selector) | dict(_labels_of(books, restriction.workload))
-    return Situation(
-        alert=alert,
-        restriction=restriction,
-        now=now,
-        mode=None if around.namespaces is None else restriction.mode,
-        is_protected=bool(facts and facts.is_protected) or contract.is_protected(labels),
-        lag_s=around.lag_s,
-        live=standing,
-        approvals=[at for at in approvals if now - at < HOUR_S],
-        ended=[
-            other
-            for other in recent
-            if other.workload == restriction.workload and other.state in (State.RELEASED, State.EXPIRED)
-        ],
-        workloads=books.workloads.count(seen_since=now - DAY_S),
-        anomalies=sorted((other.opened_at, other.workload) for other in alerts),
-    )
-
-
-def _labels(books: Books, alert: Alert) -> dict[WorkloadId, Labels]:
-    return {workload: _labels_of(books, workload) for workload in mentioned(alert)}
-
-
-def _labels_of(books: Books, workload: WorkloadId) -> Labels:
-    try:
-        return books.workloads.get(workload).labels
-    except NotFound:
-        return ()
-
-
 def _stored(books: Books, id_: str) -> Restriction | None:
     try:
         return books.restrictions.get(id_)
@@ -239,34 +193,10 @@ def _stored(books: Books, id_: str) -> Restriction | None:
         return None
 
 
-def _all(
-    books: Books, *, states: frozenset[State] | None = None, ended_since: float | None = None
-) -> list[Restriction]:
-    found: list[Restriction] = []
-    after: str | None = None
-    while True:
-        page = books.restrictions.find(states=states, ended_since=ended_since, limit=PAGE, after=after)
-        found += page.items
-        after = page.after
-        if after is None:
-            return found
-
-
-def _alerts(books: Books, *, since: float) -> list[Alert]:
-    found: list[Alert] = []
-    after: str | None = None
-    while True:
-        page = books.alerts.find(since=since, limit=PAGE, after=after)
-        found += page.items
-        after = page.after
-        if after is None:
-            return found
-
-
 def _audit_refusal(books: Books, refusal: Refusal, *, now: float) -> None:
     """One line for each new reason; an alert is planned again with every new window."""
     target = f"alert/{refusal.alert_id}"
-    known = books.audit.find(target=target, limit=PAGE).items
+    known = books.audit.find(target=target, limit=situations.PAGE).items
     if any(entry.action == "alert.not_restricted" and entry.detail.get("why") == refusal.reason for entry in known):
         return
     books.audit.append(
