@@ -1,4 +1,4 @@
-"""Recordings of flow logs as flows in order of time: JSON lines, plain or .gz, Enterprise or Goldmane, any number of files."""
+"""Recordings of flow logs as flows in order of time: JSON lines, plain or .gz, Enterprise or Goldmane, many files."""
 
 from __future__ import annotations
 

@@ -206,7 +206,9 @@ def _event(finding: outcome.Finding) -> dict[str, Any]:
 
 def _brief(deviation: Deviation) -> dict[str, Any]:
     line = alert_line(deviation)
-    return {key: line[key] for key in ("workload", "opened_at", "window_start", "window_end", "p", "reasons", "families")}
+    return {
+        key: line[key] for key in ("workload", "opened_at", "window_start", "window_end", "p", "reasons", "families")
+    }
 
 
 def write_json(path: Path, found: Mapping[str, Any]) -> None:
@@ -228,8 +230,10 @@ def table(found: Mapping[str, Any]) -> str:
         rows.to_string(),
         recall or "no labelled events in the tested part",
         "" if detect is None else f"time to detect: median {detect:.0f} s, p90 {total['time_to_detect_p90_s']:.0f} s",
-        f"alerts {total['alerts']}, false {total['false_alerts']} in {found['hours_tested']:.1f} h of {total['workloads']} "
-        f"workloads (realised / nominal {total['realised_over_nominal']})",
+        (
+            f"alerts {total['alerts']}, false {total['false_alerts']} in {found['hours_tested']:.1f} h "
+            f"of {total['workloads']} workloads (realised / nominal {total['realised_over_nominal']})"
+        ),
     ]
     return "\n".join(line for line in lines if line)
 

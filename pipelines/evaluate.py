@@ -19,7 +19,6 @@ from baseline.services import outcome
 from baseline.services.evaluate import Course, Plan, run
 from baseline.services.outcome import Label
 from baseline.services.score import JudgeOptions
-from baseline.services.train import Recipe
 from pipelines import _report
 from pipelines._recipe import read_recipe
 from pipelines._recording import Recording
@@ -31,8 +30,12 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line; it is a contract with cron jobs."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.evaluate", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--flows", type=Path, nargs="+", required=True, help="recordings, JSON lines, plain or .gz")
-    parser.add_argument("--labels", type=Path, help="CSV workload,start,end,label; labels 'ignore...' count neither way")
-    parser.add_argument("--fit-until", type=parse_rfc3339, required=True, help="learn from what ends by then (RFC 3339)")
+    parser.add_argument(
+        "--labels", type=Path, help="CSV workload,start,end,label; labels 'ignore...' count neither way"
+    )
+    parser.add_argument(
+        "--fit-until", type=parse_rfc3339, required=True, help="learn from what ends by then (RFC 3339)"
+    )
     parser.add_argument("--calibrate-until", type=parse_rfc3339, help="calibrate on what follows, up to then")
     parser.add_argument("--mature", action="store_true", help="take the fit part as a whole observation period")
     parser.add_argument("--alerts", type=Path, help="write alerts here, one JSON object a line")

@@ -25,7 +25,12 @@ SMALLEST = 1e-15
 
 
 def fit(
-    scores: FloatArray, workloads: IntArray, *, lines: int, hours: FloatArray, elder: Arrays | None = None,
+    scores: FloatArray,
+    workloads: IntArray,
+    *,
+    lines: int,
+    hours: FloatArray,
+    elder: Arrays | None = None,
     trimmed: float = 0.0,
 ) -> dict[str, npt.NDArray[Any]]:
     """Quantiles and tails of every line, the last one the fleet's; NaN scores are left out.

@@ -120,7 +120,9 @@ def _check_fleet(arrays: Mapping[str, Any], lines: int) -> None:
     _need(bytes(np.asarray(arrays["workloads.keys"], dtype=np.uint8)).count(b"\n") == max(0, lines - 1), "fleet: keys")
     for offsets, values in (("edges.offsets", "edges.hash"), ("edges.peer_offsets", "edges.peers")):
         bounds = np.asarray(arrays[offsets])
-        _need(bounds.shape == (lines + 1,) and bounds[0] == 0 and bounds[-1] == len(arrays[values]), f"fleet: {offsets}")
+        _need(
+            bounds.shape == (lines + 1,) and bounds[0] == 0 and bounds[-1] == len(arrays[values]), f"fleet: {offsets}"
+        )
         _need(bool((np.diff(bounds) >= 0).all()), f"fleet: {offsets} fall")
     _need(arrays["edges.shares"].shape == (len(arrays["edges.hash"]), 2), "fleet: edges.shares")
 

@@ -153,7 +153,10 @@ class Edges:
     name = "edges"
 
     def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
-        """``rate`` (lines + 1,): probability of a window with a new edge; ``more``: of one more in it. Rows after warm-up."""
+        """``rate`` (lines + 1,): probability of a window with a new edge; ``more``: of one more in it.
+
+        Rows are those after each workload's warm-up.
+        """
         rows.check()
         windows, with_new, new = (np.zeros(lines) for _ in range(3))
         np.add.at(windows, rows.workloads, 1)

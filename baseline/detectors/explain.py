@@ -26,7 +26,7 @@ NEW_EDGE = "new_edge"
 _COUNTS_EDGES = ("peers_", "external_peers_", "ports_", "edges_", "namespaces_")
 
 
-def reasons(
+def reasons(  # noqa: PLR0913 - one row of every table, by name
     *, values: FloatArray, residuals: FloatArray, centre: FloatArray, scale: FloatArray, ceiling: FloatArray,
     slot: int, window_s: int, fresh: Sequence[EdgeKey], p_fresh: float,
 ) -> tuple[Reason, ...]:  # fmt: skip

@@ -34,8 +34,13 @@ FEWEST_ROWS = calibrate.FEWEST
 
 
 def fit_horizon(
-    rows: Rows, *, lines: int, seed: int, settled: Mask | None = None,
-    calibrate_from: float | None = None, elder: Arrays | None = None,
+    rows: Rows,
+    *,
+    lines: int,
+    seed: int,
+    settled: Mask | None = None,
+    calibrate_from: float | None = None,
+    elder: Arrays | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """All arrays of one horizon; ``ready`` is 0 when there is too little to learn from.
 
@@ -56,23 +61,36 @@ def fit_horizon(
     hours = _hours(rows, lines)
     trimmed = TRIMMED_EXCESSES if span < SHORT_S else 0.0
     voices = _fit_voices(
-        unseen.pick(teaching), rows.pick(counted & keep), lines=lines, seed=seed, hours=hours, elder=elder,
+        unseen.pick(teaching),
+        rows.pick(counted & keep),
+        lines=lines,
+        seed=seed,
+        hours=hours,
+        elder=elder,
         trimmed=trimmed,
     )
     arrays = combine.named("seasonal", seasonal.fit(rows, keep, lines=lines, slots=slots)) | voices
     totals = combine.total(combine.voices(arrays, unseen.pick(teaching)))
-    final = calibrate.fit(totals, unseen.workloads[teaching], lines=lines, hours=hours,
-                          elder=_elder(elder, "final"), trimmed=trimmed)
+    final = calibrate.fit(
+        totals, unseen.workloads[teaching], lines=lines, hours=hours, elder=_elder(elder, "final"), trimmed=trimmed
+    )
     return arrays | combine.named("final", final) | {"ready": final["ready"], "span_s": np.array([span])}
 
 
-def _fit_voices(unseen: Rows, counted: Rows, *, lines: int, seed: int, hours: FloatArray, elder: Arrays | None, trimmed: float) -> dict[str, npt.NDArray[Any]]:
+def _fit_voices(
+    unseen: Rows, counted: Rows, *, lines: int, seed: int, hours: FloatArray, elder: Arrays | None, trimmed: float
+) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {}
     for voice in (Tail(), Forest()):
         own = voice.fit(unseen, lines=lines, seed=seed)
         raw = voice.score(own, unseen)
         arrays |= combine.named(voice.name, own)
-        arrays |= combine.named(f"{voice.name}.p", calibrate.fit(raw, unseen.workloads, lines=lines, hours=hours, elder=_elder(elder, f"{voice.name}.p"), trimmed=trimmed))
+        arrays |= combine.named(
+            f"{voice.name}.p",
+            calibrate.fit(
+                raw, unseen.workloads, lines=lines, hours=hours, elder=_elder(elder, f"{voice.name}.p"), trimmed=trimmed
+            ),
+        )
     return arrays | combine.named("edges", Edges().fit(counted, lines=lines, seed=seed))
 
 

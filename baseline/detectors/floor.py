@@ -74,7 +74,9 @@ class Floor(Protocol):
     """A detector that needs no features."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Of the detector."""
+        ...
 
     def p_values(self, starts: npt.NDArray[np.int64], *, seed: int) -> FloatArray:
         """p of each window."""

@@ -1,9 +1,13 @@
-"""Trees as flat arrays, and the walk over them. Same arithmetic, in the same order, as scikit-learn's ``score_samples``."""
+"""Trees as flat arrays, and the walk over them.
+
+Same arithmetic, in the same order, as scikit-learn's ``score_samples``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +15,9 @@ import numpy.typing as npt
 from baseline.detectors.protocol import Arrays
 from baseline.features import schema
 from baseline.features.table import FloatArray
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import IsolationForest
 
 LEAF = -1
 _EULER = 0.5772156649015329  # numpy's euler_gamma, as scikit-learn uses it
@@ -29,7 +36,7 @@ def no_trees() -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def pack(fitted: Any) -> dict[str, npt.NDArray[Any]]:
+def pack(fitted: IsolationForest) -> dict[str, npt.NDArray[Any]]:
     """A fitted IsolationForest as arrays; child ids count over the whole forest.
 
     ``depth`` of a leaf is the path length scikit-learn gives it: edges walked plus the expected rest below.
@@ -98,25 +105,30 @@ def credit(arrays: Arrays, values: FloatArray) -> FloatArray:
     return found
 
 
+Ints = npt.NDArray[np.int32]
+Walk = Callable[[npt.NDArray[np.float32], Ints, FloatArray, Ints, Ints, FloatArray, Ints], FloatArray]
+
+
 @cache
-def _walk() -> Any:
+def _walk() -> Walk:
     """The compiled walk; compiled at first use, kept on disk."""
     from numba import njit
 
-    @njit(cache=True, nogil=True)
-    def walk(rows: Any, feature: Any, threshold: Any, left: Any, right: Any, depth: Any, roots: Any) -> Any:
-        found = np.zeros(rows.shape[0])
-        for row in range(rows.shape[0]):
-            total = 0.0
-            for tree in range(roots.shape[0]):
-                node = roots[tree]
-                while feature[node] >= 0:
-                    if rows[row, feature[node]] <= threshold[node]:
-                        node = left[node]
-                    else:
-                        node = right[node]
-                total += depth[node]
-            found[row] = total
-        return found
+    compiled: Walk = njit(cache=True, nogil=True)(_walk_rows)
+    return compiled
 
-    return walk
+
+def _walk_rows(
+    rows: npt.NDArray[np.float32], feature: Ints, threshold: FloatArray, left: Ints, right: Ints, depth: FloatArray,
+    roots: Ints,
+) -> FloatArray:  # fmt: skip
+    found = np.zeros(rows.shape[0])
+    for row in range(rows.shape[0]):
+        total = 0.0
+        for tree in range(roots.shape[0]):
+            node = roots[tree]
+            while feature[node] >= 0:
+                node = left[node] if rows[row, feature[node]] <= threshold[node] else right[node]
+            total += depth[node]
+        found[row] = total
+    return found

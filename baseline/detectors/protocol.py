@@ -83,7 +83,7 @@ class Detector(Protocol):
         ...
 
     def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
-        """Learn from rows (with residuals) of ``lines`` workloads; never changes them. Same rows and seed, same bytes."""
+        """Learn from rows (with residuals) of ``lines`` workloads, unchanged; same rows and seed, same bytes."""
         ...
 
     def score(self, arrays: Arrays, rows: Rows) -> FloatArray:

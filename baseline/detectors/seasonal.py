@@ -31,7 +31,10 @@ CEILING_SCALE = 0.35  # smallest scale above the ceiling, log units: what recurs
 NEVER = -1e9  # ceiling where nothing recurred; finite, because model sets hold finite numbers only
 _NOISE = np.array([feature.noise for feature in schema.FEATURES])
 _IS_COUNTED = np.array(
-    [feature.measure in (schema.Measure.COUNT, schema.Measure.BYTES, schema.Measure.PACKETS) for feature in schema.FEATURES]
+    [
+        feature.measure in (schema.Measure.COUNT, schema.Measure.BYTES, schema.Measure.PACKETS)
+        for feature in schema.FEATURES
+    ]
 )
 
 

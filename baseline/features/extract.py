@@ -82,7 +82,7 @@ def _block(
     )
 
 
-def _scaled(
+def _scaled(  # noqa: PLR0913 - the sums of one block, by name
     side: str, total: EdgeCounts, *, pairs: int, tried: int, lost: int, busiest: int, peers: int, external_peers: int,
     namespaces: int, ports: int, external_bytes: int,
 ) -> dict[str, float]:  # fmt: skip

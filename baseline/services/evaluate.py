@@ -82,7 +82,9 @@ class Notebook:
                 total.add(counts)
                 hours.add(window.start // HOUR_S)
 
-    def lesson(self, *, since: float, until: float, calibrate_from: float | None, horizons_s: Sequence[int]) -> train.Lesson:
+    def lesson(
+        self, *, since: float, until: float, calibrate_from: float | None, horizons_s: Sequence[int]
+    ) -> train.Lesson:
         """Everything noted, as one lesson."""
         workloads = sorted({workload for _, workload in self._rows}, key=lambda workload: workload.key)
         lines = {workload: line for line, workload in enumerate(workloads)}

@@ -133,9 +133,7 @@ def _found(deviations: Sequence[Deviation], label: Label) -> float | None:
 
 
 def _explained(deviation: Deviation, labels: Sequence[Label]) -> bool:
-    return any(
-        deviation.window_start < label.end + AFTER_S and deviation.window_end > label.start for label in labels
-    )
+    return any(deviation.window_start < label.end + AFTER_S and deviation.window_end > label.start for label in labels)
 
 
 def _merged(deviations: Sequence[Deviation]) -> list[Deviation]:

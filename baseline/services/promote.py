@@ -48,9 +48,7 @@ class GateReport:
         return None
 
 
-def promote(
-    set_id: str, *, shelf: Shelf, history: History | None, options: JudgeOptions, seed: int = 1
-) -> GateReport:
+def promote(set_id: str, *, shelf: Shelf, history: History | None, options: JudgeOptions, seed: int = 1) -> GateReport:
     """Gate a set and make it current; the one that was current becomes previous.
 
     Without history only the golden attacks are judged. Raises GateRefused with the reason; aliases are then as before.

@@ -14,8 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from baseline.detectors import edges as edge_tables
 from baseline.detectors import calibrate, explain, seasonal
+from baseline.detectors import edges as edge_tables
 from baseline.detectors.combine import Combined, Verdict, under
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.protocol import UNKNOWN, Rows
@@ -101,12 +101,19 @@ def judge(
     vectors = [extract.vector(window) for window in windows]
     p = [float("nan")] * len(windows)
     deviations: list[Deviation] = []
-    order = sorted(range(len(windows)), key=lambda at: (windows[at].end, windows[at].horizon_s, windows[at].workload.key))
+    order = sorted(
+        range(len(windows)), key=lambda at: (windows[at].end, windows[at].horizon_s, windows[at].workload.key)
+    )
     for (_, horizon_s), places in groupby(order, key=lambda at: (windows[at].end, windows[at].horizon_s)):
         if model is not None and model.is_ready(horizon_s) and horizon_s in options.horizons_s:
             batch = list(places)
             found, values = _judge_batch(
-                [windows[at] for at in batch], np.stack([vectors[at] for at in batch]), model, state, options, facts or {}
+                [windows[at] for at in batch],
+                np.stack([vectors[at] for at in batch]),
+                model,
+                state,
+                options,
+                facts or {},
             )
             deviations += found
             for at, value in zip(batch, values, strict=True):
@@ -155,7 +162,9 @@ def _fresh(window: Window, model: FittedSet, memory: Memory) -> list[EdgeKey]:
         return []
     is_known, _ = edge_tables.known(model.edges, line, keys)
     return [
-        key for key, known in zip(keys, is_known, strict=True) if not known and not memory.knows(key, before=window.start)
+        key
+        for key, known in zip(keys, is_known, strict=True)
+        if not known and not memory.knows(key, before=window.start)
     ]
 
 
@@ -191,7 +200,9 @@ def _matters(model: FittedSet, horizon_s: int, rows: Rows, verdict: Verdict, at:
         feature = schema.FEATURES[column]
         if not np.isfinite(feature.matters):
             continue
-        high = schema.natural(feature, max(centre[0, column] + explain.RANGE_SCALES * scale[0, column], ceiling[0, column]))
+        high = schema.natural(
+            feature, max(centre[0, column] + explain.RANGE_SCALES * scale[0, column], ceiling[0, column])
+        )
         if schema.natural(feature, rows.values[at, column]) - high >= feature.matters:
             return True
     return False
@@ -213,9 +224,15 @@ def _deviation(
     families = _families(model, window.horizon_s, line, residuals, p_fresh, alpha)
     direction = explain.leading_direction(residuals, fresh)
     edges = explain.evidence_edges(
-        window, families=families, feature=explain.leading_feature(residuals, direction), centre=centre, fresh=fresh, tables=model.edges, line=line,
+        window,
+        families=families,
+        feature=explain.leading_feature(residuals, direction),
+        centre=centre,
+        fresh=fresh,
+        tables=model.edges,
+        line=line,
         peer_labels=labelled.peer_labels if labelled else {},
-    )  # fmt: skip
+    )
     return Deviation(
         workload=window.workload,
         window_start=window.start,
@@ -225,9 +242,16 @@ def _deviation(
         family=families[0],
         families=families,
         reasons=explain.reasons(
-            values=rows.values[at], residuals=residuals, centre=centre, scale=scale, ceiling=ceiling,
-            slot=int(rows.slots[at]), window_s=window.horizon_s, fresh=fresh, p_fresh=p_fresh,
-        ),  # fmt: skip
+            values=rows.values[at],
+            residuals=residuals,
+            centre=centre,
+            scale=scale,
+            ceiling=ceiling,
+            slot=int(rows.slots[at]),
+            window_s=window.horizon_s,
+            fresh=fresh,
+            p_fresh=p_fresh,
+        ),
         edges=edges,
         maturity=model.maturity(window.workload),
         model_set=model.id,

@@ -17,10 +17,11 @@ from baseline.detectors.edges import EdgeUse, fit_edges, fresh_in_training, merg
 from baseline.detectors.fit import fit_horizon
 from baseline.detectors.fitted import FLEET_FILE, FittedSet, horizon_file, workload_arrays
 from baseline.detectors.protocol import Arrays, Rows
+from baseline.domain.edge import EdgeKey
 from baseline.domain.errors import GateRefused
 from baseline.domain.modelset import FORMAT, Manifest
 from baseline.domain.units import DAY_S, HOUR_S
-from baseline.domain.window import HORIZONS_S
+from baseline.domain.window import HORIZONS_S, EdgeCounts
 from baseline.domain.workload import WorkloadId
 from baseline.features import calendar, schema
 from baseline.features.table import IntArray, WindowTable
@@ -149,7 +150,7 @@ def gathered(parts: Sequence[Lesson], *, since: float, until: float) -> Lesson:
     return Lesson(workloads=[workload for workload, _, _ in places], tables=tables, uses=uses, since=since, until=until)
 
 
-def use_of(key: Any, counts: Any, *, seen: float) -> EdgeUse:
+def use_of(key: EdgeKey, counts: EdgeCounts, *, seen: float) -> EdgeUse:
     """One hour of an edge."""
     return EdgeUse(
         key=key, first_seen=counts.first_seen or seen, last_seen=counts.last_seen or seen,
@@ -183,7 +184,9 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
         metrics[f"h{horizon}.windows"] = float(len(rows))
         if len(rows) < recipe.min_windows:
             continue
-        arrays = fit_horizon(rows, lines=lines, seed=seed, settled=settled, calibrate_from=lesson.calibrate_from, elder=elder)
+        arrays = fit_horizon(
+            rows, lines=lines, seed=seed, settled=settled, calibrate_from=lesson.calibrate_from, elder=elder
+        )
         elder = arrays if arrays["ready"][0] else elder
         metrics[f"h{horizon}.ready"] = float(arrays["ready"][0])
         files[horizon_file(horizon)] = codec.encode(arrays)
@@ -240,11 +243,11 @@ def _joined(parts: Sequence[IntArray]) -> IntArray:
 
 
 def _first_seen(lesson: Lesson) -> list[float]:
-    return [
-        min((float(tables[line].starts[0]) for tables in lesson.tables.values() if line in tables and len(tables[line])),
-            default=lesson.until)
-        for line in range(len(lesson.workloads))
-    ]  # fmt: skip
+    found = []
+    for line in range(len(lesson.workloads)):
+        own = [tables[line] for tables in lesson.tables.values() if line in tables]
+        found.append(min((float(table.starts[0]) for table in own if len(table)), default=lesson.until))
+    return found
 
 
 def _data_hash(lesson: Lesson) -> str:
