@@ -17,6 +17,7 @@ from baseline.ports import Clock, Cluster, Library, Metrics, NamespaceFacts
 from baseline.services.attempts import Attempts
 from baseline.services.reconcile import ReconcileOptions, Report, reconcile
 from baseline.services.restrict import RestrictOptions, Surroundings, plan_alerts
+from baseline.services.verify import warn_of_expiry
 
 log = structlog.get_logger()
 
@@ -145,6 +146,7 @@ class Control:
             metrics=self._metrics,
             namespaces=self._namespaces,
         )
+        warn_of_expiry(self._library, now=self._clock.now(), channels=self._options.reconcile.channels)
         for event in ("created", "replaced", "deleted", "adopted", "failed"):
             for name in getattr(report, event):
                 log.info("object_written", result=event, object=name)

@@ -140,9 +140,10 @@ def test_enforcement_is_off_until_somebody_says_on(cluster: Cluster, request: py
 
 
 def test_the_tier_can_be_made_sure_of_twice(cluster: Cluster) -> None:
-    """Every start of control does."""
+    """Every start of control does; a policy can be stored in it."""
     cluster.ensure_tier()
     cluster.ensure_tier()
+    assert cluster.create(manifest()).manifest["spec"]["tier"] == contract.TIER
 
 
 def test_namespaces_can_be_read(cluster: Cluster, request: pytest.FixtureRequest) -> None:
