@@ -111,9 +111,15 @@ class StreamLoop:
         for work in self._works.values():
             self._write(work)
         self._passed(Stage.WRITTEN)
-        due = [work for work in self._works.values() if self._is_due(work, now)]
+        due = [
+            work
+            for work in self._works.values()
+            if work.is_checkpoint_due(
+                now=now, interval_s=self._options.checkpoint_interval_s, waiting_max=self._options.waiting_max
+            )
+        ]
         if due:
-            self._checkpoint(due)
+            self._checkpoint(due, history_interval_s=self._options.history_interval_s)
         self._gauges()
 
     def _take(self, records: Sequence[Record]) -> None:
@@ -143,17 +149,16 @@ class StreamLoop:
             metrics=self._metrics,
         )  # fmt: skip
 
-    def _is_due(self, work: Work, now: float) -> bool:
-        return work.is_changed and (
-            now - work.checkpointed_at >= self._options.checkpoint_interval_s
-            or len(work.windows) >= self._options.checkpoint_windows
-        )
-
-    def _checkpoint(self, due: Sequence[Work]) -> None:
+    def _checkpoint(self, due: Sequence[Work], *, history_interval_s: float) -> None:
+        now, most = self._clock.now(), self._options.waiting_max
         for work in due:
             # A zombie must not overwrite history files that the new owner has written under the same names.
-            if (work.windows or work.edges) and self._stored_fence(work.partition) <= work.fence:
+            if (
+                work.is_history_due(now=now, interval_s=history_interval_s, waiting_max=most)
+                and self._stored_fence(work.partition) <= work.fence
+            ):
                 self._stores.history.write(work.batch)
+                work.recorded(now=now)
         self._passed(Stage.RECORDED)
         for work in due:
             try:
@@ -187,9 +192,9 @@ class StreamLoop:
         try:
             for work in works:
                 self._write(work)
-            changed = [work for work in works if work.is_changed]
-            if changed:
-                self._checkpoint(changed)
+            unstored = [work for work in works if work.is_changed or work.windows]
+            if unstored:
+                self._checkpoint(unstored, history_interval_s=float("-inf"))
         except OutsideError as error:
             self._count_error(error)
             log.warning(

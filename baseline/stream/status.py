@@ -17,7 +17,8 @@ class StreamOptions:
     judge: JudgeOptions = field(default_factory=JudgeOptions)
     channels: tuple[str, ...] = ()  # notification channels that hear of opened alerts
     checkpoint_interval_s: float = 30.0
-    checkpoint_windows: int = 50_000  # a checkpoint is due earlier when this many windows wait: bounds memory
+    history_interval_s: float = 0.0  # least time between history files; 0: with every checkpoint
+    waiting_max: int = 50_000  # both are due earlier when this many windows wait for history: bounds memory
     poll_s: float = 0.5
     backoff_max_s: float = 30.0
 

@@ -25,6 +25,7 @@ from baseline.services import events
 from baseline.services.score import JudgeOptions, judge
 from baseline.services.triage import triage
 from baseline.stream.deadletter import dead_letter
+from baseline.stream.pending import bare
 from baseline.stream.work import Work
 
 EDGE_SLOT_S = 300  # windows of this horizon are what hourly edges are written from
@@ -115,8 +116,8 @@ def close(
     facts = work.windower.facts()
     judged = judge(windows, model=model, state=work.judge, options=options, facts=facts)
     work.alerts += triage(judged.deviations, state=work.triage, now=now)
-    work.windows += zip(windows, judged.vectors, strict=True)
-    work.windows += [(window, extract.vector(window)) for window in corrections]
+    work.windows += [(bare(window), vector) for window, vector in zip(windows, judged.vectors, strict=True)]
+    work.windows += [(bare(window), extract.vector(window)) for window in corrections]
     for window in (*windows, *corrections):
         work.edges += edge_rows(window, facts)
     for window in windows:

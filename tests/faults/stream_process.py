@@ -83,7 +83,8 @@ def main(folder: Path, bootstrap: str, topic: str, group: str, shelf: str, *deat
         metrics=metrics,
         trace=DeathTrace(Stage(death[0]) if death else None, int(death[1]) if death else 0),
         options=StreamOptions(
-            judge=JudgeOptions(), channels=("hook",), checkpoint_interval_s=0.0, poll_s=0.2
+            judge=JudgeOptions(), channels=("hook",), checkpoint_interval_s=0.0, history_interval_s=1e9,
+            waiting_max=200, poll_s=0.2,
         ),
     )  # fmt: skip
     idle = rounds = 0

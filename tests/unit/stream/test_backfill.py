@@ -20,7 +20,7 @@ from pipelines import backfill
 from pipelines._recording import Recording
 from tests.unit.stream.stage import RECORDING, TOPIC, Parts, recording
 
-OFTEN = StreamOptions(poll_s=0.0, checkpoint_interval_s=0.0)
+OFTEN = StreamOptions(poll_s=0.0, checkpoint_interval_s=0.0, history_interval_s=0.0)
 
 
 def streamed(path: Path, *, partitions: int) -> MemoryHistory:

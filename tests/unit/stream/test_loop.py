@@ -13,7 +13,7 @@ from baseline.stream.trace import Stage
 from tests.unit.stream.stage import T0, TOPIC, NoTrace, Parts, edges_of, line
 
 P0 = Partition(TOPIC, 0)
-OFTEN = StreamOptions(poll_s=0.0, checkpoint_interval_s=0.0, channels=("hook",))
+OFTEN = StreamOptions(poll_s=0.0, checkpoint_interval_s=0.0, history_interval_s=0.0, channels=("hook",))
 
 
 def minutes(first: int, last: int, **changed: Any) -> list[bytes]:
@@ -224,3 +224,26 @@ def test_a_shelf_that_is_away_or_wrong_keeps_the_stream_running() -> None:
         loop.run_once()
     assert parts.metrics.total("model_set_loads_total", result="unavailable") >= 1
     assert [row.counts.started for row in edges_of(parts.history)] == [20]
+
+
+def test_rows_that_wait_for_history_survive_in_the_checkpoint() -> None:
+    """History gets one file of several checkpoints; a death before it was written loses none of its rows."""
+    parts = Parts()
+    seldom = StreamOptions(poll_s=0.0, checkpoint_interval_s=0.0, history_interval_s=1e9)
+    parts.send(minutes(0, 7))
+    first = parts.loop(options=seldom)
+    for _ in range(3):
+        first.run_once()
+    assert parts.metrics.total("checkpoints_total", result="ok") >= 1
+    assert parts.history._batches == {}
+    parts.log.groups[TOPIC, "g"].members.clear()  # it dies without a word
+    second = parts.loop(options=seldom)
+    for _ in range(2):
+        second.run_once()
+    second.close()
+    assert len(parts.history._batches) == 1
+    (web,) = parts.history.workloads(since=0, until=1e11)
+    minute = parts.history.windows(web, horizon_s=60, since=0, until=1e11)
+    assert minute.starts.tolist() == [T0 + 60 * at for at in range(6)]
+    assert not minute.quiet.any()
+    assert [(row.counts.started, len(row.policy_hits)) for row in edges_of(parts.history)] == [(20, 1)]
