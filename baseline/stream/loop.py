@@ -16,13 +16,14 @@ from baseline.domain.errors import BaselineError, CheckpointRejected, Conflict, 
 from baseline.ports import Clock, FlowSource, Metrics, Partition, Record
 from baseline.stream import steps
 from baseline.stream.models import ModelWatch
-from baseline.stream.status import Stores, StreamOptions, StreamStatus
+from baseline.stream.status import Stores, StreamOptions, StreamStatus, status_of
 from baseline.stream.trace import Stage, Trace
 from baseline.stream.work import Work, fence_of, fresh, restored
 
 log = structlog.get_logger()
 
 Told = Callable[[Sequence[Partition]], None]
+LAG_READ_S = 5.0  # between two looks at the ends of the partitions while records flow
 Connect = Callable[[Told, Told], FlowSource]  # (on_assigned, on_revoked) -> source
 
 
@@ -43,6 +44,7 @@ class StreamLoop:
         self._works: dict[Partition, Work] = {}
         self._to_load: set[Partition] = set()
         self._lag: dict[Partition, int] = {}
+        self._lag_read_at = float("-inf")  # monotonic
         self._failures = 0
         self._last_error = ""
         self._stage_began = time.monotonic()
@@ -77,20 +79,11 @@ class StreamLoop:
 
     def status(self) -> StreamStatus:
         """Where we are."""
-        works = list(self._works.values())
-        closed = [work.windower.closed_until for work in works if work.windower.closed_until is not None]
-        now = self._clock.now()
-        behind = [now - work.log_time for work in works if not work.is_caught_up and work.log_time]
-        return StreamStatus(
-            partitions=len(works),
-            lag_records=sum(self._lag.get(work.partition, 0) for work in works),
-            lag_s=max(0.0, *behind) if behind else 0.0,
-            watermark=min(closed) if closed else None,
-            workloads=sum(work.windower.tracked for work in works),
+        return status_of(
+            list(self._works.values()), lag=self._lag, now=self._clock.now(),
             model_set=self._models.current.id if self._models.current else None,
-            failures=self._failures,
-            last_error=self._last_error,
-        )
+            failures=self._failures, last_error=self._last_error,
+        )  # fmt: skip
 
     def _round(self) -> None:
         for work in self._works.values():
@@ -111,16 +104,12 @@ class StreamLoop:
         for work in self._works.values():
             self._write(work)
         self._passed(Stage.WRITTEN)
-        due = [
-            work
-            for work in self._works.values()
-            if work.is_checkpoint_due(
-                now=now, interval_s=self._options.checkpoint_interval_s, waiting_max=self._options.waiting_max
-            )
-        ]
+        interval, most = self._options.checkpoint_interval_s, self._options.waiting_max
+        works = self._works.values()
+        due = [work for work in works if work.is_checkpoint_due(now=now, interval_s=interval, waiting_max=most)]
         if due:
             self._checkpoint(due, history_interval_s=self._options.history_interval_s)
-        self._gauges()
+        self._measure()
 
     def _take(self, records: Sequence[Record]) -> None:
         batches: dict[Partition, list[Record]] = {}
@@ -247,11 +236,15 @@ class StreamLoop:
         self._trace.passed(stage, seconds=now - self._stage_began)
         self._stage_began = now
 
-    def _gauges(self) -> None:
+    def _measure(self) -> None:
+        if self._works and time.monotonic() - self._lag_read_at >= LAG_READ_S:
+            self._lag_read_at = time.monotonic()
+            for partition, end in self._source.end_offsets(list(self._works)).items():
+                self._lag[partition] = max(0, end - self._works[partition].position)
         status = self.status()
         self._metrics.gauge("consumer_lag_records", status.lag_records)
         self._metrics.gauge("consumer_lag_seconds", status.lag_s)
         self._metrics.gauge("workloads_tracked", status.workloads)
-        self._metrics.gauge("open_windows", sum(work.windower.open_windows for work in self._works.values()))
+        self._metrics.gauge("open_windows", status.open_windows)
         if status.watermark is not None:
             self._metrics.gauge("watermark_age_seconds", max(0.0, self._clock.now() - status.watermark))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from baseline.features.windows import WindowOptions
-from baseline.ports import Checkpoints, DeadLetters, History, Library
+from baseline.ports import Checkpoints, DeadLetters, History, Library, Partition
 from baseline.services.score import JudgeOptions
+from baseline.stream.work import Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class StreamStatus:
     lag_s: float  # age of the newest record read, 0 when caught up
     watermark: float | None  # event time up to which all windows are closed
     workloads: int
+    open_windows: int
     model_set: str | None
     failures: int  # rounds in a row that failed
     last_error: str
@@ -50,3 +53,23 @@ class StreamStatus:
     def is_ready(self) -> bool:
         """Has partitions or waits for some without failing."""
         return self.failures == 0
+
+
+def status_of(
+    works: Sequence[Work], *, lag: Mapping[Partition, int], now: float, model_set: str | None, failures: int,
+    last_error: str,
+) -> StreamStatus:  # fmt: skip
+    """The status of a loop with these partitions; ``lag`` in records, as last measured."""
+    closed = [work.windower.closed_until for work in works if work.windower.closed_until is not None]
+    behind = [now - work.log_time for work in works if not work.is_caught_up and work.log_time]
+    return StreamStatus(
+        partitions=len(works),
+        lag_records=sum(lag.get(work.partition, 0) for work in works),
+        lag_s=max(0.0, *behind) if behind else 0.0,
+        watermark=min(closed) if closed else None,
+        workloads=sum(work.windower.tracked for work in works),
+        open_windows=sum(work.windower.open_windows for work in works),
+        model_set=model_set,
+        failures=failures,
+        last_error=last_error,
+    )

@@ -247,3 +247,18 @@ def test_rows_that_wait_for_history_survive_in_the_checkpoint() -> None:
     assert minute.starts.tolist() == [T0 + 60 * at for at in range(6)]
     assert not minute.quiet.any()
     assert [(row.counts.started, len(row.policy_hits)) for row in edges_of(parts.history)] == [(20, 1)]
+
+
+def test_lag_is_measured_while_records_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog shows in records and in seconds before it has been read, and is gone afterwards."""
+    monkeypatch.setattr("baseline.adapters.memory.log.RECORDS_MAX", 10)
+    parts = Parts()
+    parts.send(minutes(0, 7))
+    loop = parts.loop(options=OFTEN)
+    for _ in range(2):
+        loop.run_once()
+    assert parts.metrics.gauges["consumer_lag_records"] == 28
+    assert parts.metrics.gauges["consumer_lag_seconds"] == pytest.approx(430 - 152)
+    for _ in range(4):
+        loop.run_once()
+    assert (loop.status().lag_records, loop.status().lag_s) == (0, 0.0)
