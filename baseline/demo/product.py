@@ -69,7 +69,7 @@ class DemoSettings(Settings):
 def settings_in(folder: Path, *, bootstrap: str) -> Settings:
     """Everything below one folder, in mode auto-narrow."""
     return DemoSettings(
-        kafka=KafkaSettings(bootstrap=bootstrap, partitions=2, retention_hours=24),
+        kafka=KafkaSettings(bootstrap=bootstrap, partitions=1, retention_hours=24),
         books=BooksSettings(url=SecretStr(f"sqlite:///{folder / 'books.db'}")),
         cluster=ClusterSettings(name="demo", kind="manifests", manifests_dir=str(folder / "restrictions")),
         stream=StreamSettings(checkpoint_url=str(folder / "checkpoints")),
@@ -111,7 +111,14 @@ def running(settings: Settings, clock: PlayedClock, *, wait: Callable[[float], b
             token = tokens.create(books, name="demo", role=Role.RESPONDER, entropy=entropy, now=clock.now(), by="demo")
         stream = stack.enter_context(wiring.stream(settings, clock=clock, metrics=metrics))
         control = stack.enter_context(
-            wiring.control(settings, clock=clock, metrics=metrics, relaxed=frozenset(RELAXED), poll_s=CONTROL_EVERY_S)
+            wiring.control(
+                settings,
+                clock=clock,
+                metrics=metrics,
+                relaxed=frozenset(RELAXED),
+                poll_s=CONTROL_EVERY_S,
+                lag_s=lambda: stream.loop.status().lag_s,
+            )
         )
         web = stack.enter_context(wiring.web(settings, clock=clock, metrics=PrometheusMetrics()))
         janitor = wiring.janitor(settings, clock=clock, metrics=PrometheusMetrics())
