@@ -77,7 +77,9 @@ class TestBodies:
             answer = api.client.post(f"/api/v1/alerts/{A0}/confirm", headers=headers, content=content)
             assert is_problem(answer, 413, "too-large")
 
-    @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 5000, b'{"note": "\\ud800"}', b"null null", b"NaN"])
+    @pytest.mark.parametrize(
+        "content", [b"{", b"\xff\xfe", b"[" * 5000, b'{"note": "\\ud800"}', b"null null", b"NaN", b"9" * 5000]
+    )
     def test_what_is_no_json_is_said(self, api: Api, content: bytes) -> None:
         """422, never a crash; nothing happens."""
         headers = {**api.headers(Role.RESPONDER), "Idempotency-Key": "k", "If-Match": '"1"'}
