@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,7 @@ PROCESSES = ("agent", "stream", "control", "janitor", "web")
 FLOW_LOG = "/var/log/calico/flowlogs"
 INCOMING = "/var/lib/baseline/incoming"
 SHELF = "/var/lib/baseline/shelf"
+REPORTS = "/var/lib/baseline/reports"
 SPAN_S = 8 * 60  # event time of the flows we write: several 1-minute windows and at least one of 5 minutes
 EXPORT_S = 15
 
@@ -164,6 +166,19 @@ def test_the_stream_loads_a_promoted_set_without_restart(product: Product) -> No
         30.0,
         message=f"the stream loaded the promoted set\n{product['stream'].tail()}",
     )
+
+
+@pytest.mark.timeout(600)  # it plays a recording against the clock; a machine under load takes four minutes
+def test_the_demo_profile_needs_no_other_service(tmp_path: Path) -> None:
+    """The service `demo` as the file starts it: its report is on the volume and nothing is left in its cluster."""
+    demo = compose.read(variables={"DB_PASSWORD": "3f"})["demo"]
+    assert not demo.depends_on
+    machine = Machine(tmp_path, bootstrap="127.0.0.1:1", books_url="")
+    machine.run(demo, timeout_s=580.0)
+    report = json.loads((machine.volume(REPORTS) / "demo.json").read_text())
+    assert report["records"]["consumed"] > 0
+    assert report["records"]["dead_letters"] == 0
+    assert report["left_over"] == []
 
 
 def _recording(*, until: int) -> bytes:
