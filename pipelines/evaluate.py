@@ -16,7 +16,7 @@ from pathlib import Path
 from baseline.domain.errors import BaselineError, GateRefused
 from baseline.domain.units import parse_rfc3339
 from baseline.services import outcome
-from baseline.services.evaluate import Course, Plan, run
+from baseline.services.evaluate import Plan, run
 from baseline.services.outcome import Label
 from baseline.services.score import JudgeOptions
 from pipelines import _report
@@ -62,13 +62,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (BaselineError, OSError, ValueError) as error:
         print(f"failed: {error}", file=sys.stderr)
         return FAILED
+    if course.model is None:  # a report about nothing must not look like a clean one
+        print("refused: the recording holds nothing after the fit part", file=sys.stderr)
+        return REFUSED
     report = _report.report(course, labels, plan, rejected=recording.rejected, with_floor=not args.no_floor)
     _report.write_json(args.report, report)
     if args.alerts:
         lines = [json.dumps(line, allow_nan=False) for line in _report.alert_lines(course)]
         args.alerts.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     print(_report.table(report))
-    return verdict(course)
+    return OK
 
 
 def plan_of(args: argparse.Namespace) -> Plan:
@@ -95,14 +98,6 @@ def read_labels(path: Path | None) -> list[Label]:
         return []
     with path.open(encoding="utf-8", newline="") as lines:
         return outcome.read_labels(lines)
-
-
-def verdict(course: Course) -> int:
-    """Refused when nothing was tested: a report about nothing must not look like a clean one."""
-    if course.model is None:
-        print("refused: the recording holds nothing after the fit part", file=sys.stderr)
-        return REFUSED
-    return OK
 
 
 if __name__ == "__main__":

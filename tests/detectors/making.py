@@ -10,7 +10,9 @@ from baseline.features import calendar, schema
 T0 = 1_767_571_200  # Monday 2026-01-05T00:00:00Z
 
 
-def rows(*, lines: int = 4, windows: int = 120, horizon_s: int = 60, seed: int = 3, with_residuals: bool = True) -> Rows:
+def rows(
+    *, lines: int = 4, windows: int = 120, horizon_s: int = 60, seed: int = 3, with_residuals: bool = True
+) -> Rows:
     """Windows of `lines` workloads with their own levels and unit-normal residuals."""
     rng = np.random.default_rng(seed)
     starts = np.tile(T0 + horizon_s * np.arange(windows, dtype=np.int64), lines)

@@ -9,8 +9,9 @@ from baseline.detectors.combine import Combined
 from baseline.detectors.edges import Edges
 from baseline.detectors.floor import Null, Random
 from baseline.detectors.forest import Forest
-from baseline.detectors.protocol import Detector
+from baseline.detectors.protocol import Arrays, Detector, Rows
 from baseline.detectors.tail import Tail
+from baseline.features.table import FloatArray
 from tests.detectors.making import rows
 
 EVERY: tuple[Detector, ...] = (Tail(), Forest(), Edges(), Combined(), Null(), Random())
@@ -41,7 +42,7 @@ def test_learners_say_that_they_are_not_ready(detector: Detector) -> None:
 class _Liar(Tail):
     """Depends on its neighbours."""
 
-    def score(self, arrays, rows):  # type: ignore[no-untyped-def]  # a broken detector needs no types
+    def score(self, arrays: Arrays, rows: Rows) -> FloatArray:
         return super().score(arrays, rows) + len(rows)
 
 

@@ -1,0 +1,118 @@
+"""Windows as numbers, and hours of the local week."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
+from baseline.domain.units import parse_rfc3339
+from baseline.domain.window import EdgeCounts, Window
+from baseline.domain.workload import WorkloadId
+from baseline.features import calendar, extract, schema
+
+WEB = WorkloadId("c", "shop", "web")
+DB = Peer(PeerKind.WORKLOAD, "shop", "db")
+
+
+def window(*edges: tuple[EdgeKey, EdgeCounts], overflow: EdgeCounts | None = None) -> Window:
+    """A minute of the web."""
+    return Window(workload=WEB, start=0, end=60, edges=dict(edges), overflow=overflow or EdgeCounts(),
+                  overflow_edges=700 if overflow else 0)  # fmt: skip
+
+
+def edge(peer: Peer = DB, port: int = 5432, direction: Direction = Direction.EGRESS) -> EdgeKey:
+    """An edge of the web."""
+    return EdgeKey(direction, peer, port, "tcp")
+
+
+def value(found: Window, name: str) -> float:
+    """One feature in natural units."""
+    column = schema.INDEX[name]
+    return schema.natural(schema.FEATURES[column], float(extract.vector(found)[column]))
+
+
+def test_a_quiet_window_has_no_amounts() -> None:
+    """Zeros in every count, and finite everywhere."""
+    found = extract.vector(window())
+    assert np.isfinite(found).all()
+    for name in ("connections_out", "bytes_out_out", "peers_in", "failed_out"):
+        assert found[schema.INDEX[name]] == 0.0
+
+
+def test_counts_come_back_in_natural_units() -> None:
+    """The scale is undone by `natural`."""
+    found = window((edge(), EdgeCounts(records=1, started=312, bytes_out=5_000_000, packets_out=4000)))
+    assert value(found, "connections_out") == pytest.approx(312)
+    assert value(found, "bytes_out_out") == pytest.approx(5_000_000)
+    assert value(found, "packets_out_out") == pytest.approx(4000)
+
+
+def test_directions_are_counted_apart() -> None:
+    """What others start is not what the workload starts."""
+    found = window((edge(direction=Direction.INGRESS), EdgeCounts(records=1, started=9)))
+    assert value(found, "connections_in") == pytest.approx(9)
+    assert value(found, "connections_out") == 0.0
+
+
+def test_a_scan_shows_in_fan_out_failure_and_shape() -> None:
+    """Many ports, few bytes, no answers."""
+    ports = [(edge(port=port), EdgeCounts(records=1, started=1, bytes_out=60, attempts=1)) for port in range(1, 301)]
+    found = window(*ports)
+    assert value(found, "ports_out") == pytest.approx(300)
+    assert value(found, "failed_out") == pytest.approx(300)
+    assert value(found, "bytes_per_connection_out") < 100
+    assert value(found, "edges_per_peer_out") > 20
+
+
+def test_refused_connections_count_where_none_was_started() -> None:
+    """A log that counts only denies still shows the attempts."""
+    found = window((edge(), EdgeCounts(records=1, denied=40)))
+    assert value(found, "connections_out") == pytest.approx(40)
+
+
+def test_edges_past_the_cap_still_count() -> None:
+    """The overflow adds its sums and its number of edges."""
+    found = window((edge(), EdgeCounts(records=1, started=1)), overflow=EdgeCounts(records=700, started=700))
+    assert value(found, "connections_out") == pytest.approx(701)
+    assert value(found, "edges_out") == pytest.approx(701)
+
+
+def test_external_bytes_leave_the_cluster() -> None:
+    """Bytes to a workload are not external, bytes to an address are."""
+    outside = edge(peer=Peer(PeerKind.ADDRESS, "", "203.0.113.9"), port=443)
+    found = window(
+        (edge(), EdgeCounts(records=1, bytes_out=10**8)), (outside, EdgeCounts(records=1, bytes_out=10**6))
+    )
+    assert value(found, "external_bytes_out") == pytest.approx(10**6)
+    assert value(found, "external_peers_out") == pytest.approx(1)
+
+
+def test_the_schema_hash_knows_the_order_of_columns() -> None:
+    """Names are unique and the hash is stable within a version."""
+    assert len(set(schema.NAMES)) == schema.WIDTH
+    assert schema.hash() == schema.hash()
+    assert len(schema.hash()) == 16
+
+
+def test_slots_follow_local_time_over_a_change_of_the_clock() -> None:
+    """03 h in Berlin is slot 3 of the day, before and after the change."""
+    winter = calendar.slot(parse_rfc3339("2026-03-27T02:30:00Z"), zone="Europe/Berlin")
+    summer = calendar.slot(parse_rfc3339("2026-04-03T01:30:00Z"), zone="Europe/Berlin")
+    assert winter == summer == 4 * 24 + 3
+
+
+def test_a_holiday_counts_as_a_sunday() -> None:
+    """The calendar moves a day, not its hours."""
+    noon = parse_rfc3339("2026-12-25T12:00:00Z")
+    assert calendar.slot(noon, holidays={date(2026, 12, 25)}) == 6 * 24 + 12
+    assert calendar.slot(noon) == 4 * 24 + 12
+
+
+def test_many_slots_are_the_slots_of_each() -> None:
+    """The array form is the scalar form."""
+    times = np.arange(0, 14 * 86_400, 1700, dtype=np.int64)
+    zone = "Asia/Kathmandu"  # 5 h 45 min ahead
+    assert calendar.slots(times, zone=zone).tolist() == [calendar.slot(int(at), zone=zone) for at in times]

@@ -1,0 +1,93 @@
+"""Retrain and promote over a history on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from baseline.adapters.history import ParquetHistory
+from baseline.adapters.shelf import FolderShelf
+from baseline.domain.modelset import Alias
+from baseline.domain.units import rfc3339
+from baseline.domain.window import EdgeCounts
+from baseline.features import extract, schema
+from baseline.ports import EdgeRow, HistoryBatch
+from pipelines import promote, retrain
+from tests.unit.services_score.making import NAMES, T0, UNTIL, history
+
+
+@pytest.fixture(name="folder", scope="module")
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six hours of the invented fleet as Parquet."""
+    folder = tmp_path_factory.mktemp("history")
+    windows = list(history())
+    edges: dict[object, EdgeRow] = {}
+    for window in windows:
+        if window.horizon_s == 300:
+            for key, counts in window.edges.items():
+                hour = window.start // 3600 * 3600
+                row = EdgeRow(window.workload, hour, key, EdgeCounts(), (), (), ())
+                edges.setdefault((window.workload, hour, key), row).counts.add(counts)
+    batch = HistoryBatch("flows-0-1", [(window, extract.vector(window)) for window in windows], list(edges.values()))
+    ParquetHistory(str(folder), schema_hash=schema.hash()).write(batch)
+    return folder
+
+
+def retrained(folder: Path, shelf: Path, *more: str) -> int:
+    """The command's exit."""
+    return retrain.main([
+        "--history", str(folder), "--shelf", str(shelf), "--since", rfc3339(T0), "--until", rfc3339(UNTIL), *more,
+    ])  # fmt: skip
+
+
+def test_a_candidate_is_fitted_and_promoted(folder: Path, tmp_path: Path) -> None:
+    """Candidate first, current after the gate, the former current previous."""
+    shelf, report = tmp_path / "shelf", tmp_path / "report.json"
+    assert retrained(folder, shelf, "--report", str(report)) == 0
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert found["workloads"] == len(NAMES)
+    stand = FolderShelf(str(shelf))
+    assert stand.resolve(Alias.CANDIDATE) == found["id"]
+    assert stand.resolve(Alias.CURRENT) is None
+    assert promote.main([found["id"], "--shelf", str(shelf), "--history", str(folder)]) == 0
+    assert stand.resolve(Alias.CURRENT) == found["id"]
+    assert retrained(folder, shelf, "--seed", "2") == 0
+    second = stand.resolve(Alias.CANDIDATE)
+    assert second is not None
+    assert second != found["id"]
+    assert promote.main([second, "--shelf", str(shelf)]) == 0
+    assert (stand.resolve(Alias.CURRENT), stand.resolve(Alias.PREVIOUS)) == (second, found["id"])
+
+
+def test_two_readers_make_the_same_set_as_one(folder: Path, tmp_path: Path) -> None:
+    """How the work is cut changes no byte."""
+    assert retrained(folder, tmp_path / "one") == 0
+    assert retrained(folder, tmp_path / "two", "--jobs", "2") == 0
+    ids = [FolderShelf(str(tmp_path / name)).resolve(Alias.CANDIDATE) for name in ("one", "two")]
+    assert ids[0] == ids[1]
+
+
+def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
+    """Exit 3 and an empty shelf."""
+    assert retrained(tmp_path / "empty", tmp_path / "shelf") == 3
+    assert list(FolderShelf(str(tmp_path / "shelf")).sets()) == []
+
+
+def test_a_set_that_misses_golden_attacks_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Aliases stay as they were."""
+    assert retrained(folder, tmp_path / "shelf") == 0
+    shelf = FolderShelf(str(tmp_path / "shelf"))
+    candidate = shelf.resolve(Alias.CANDIDATE)
+    assert candidate is not None
+    assert promote.main([candidate, "--shelf", str(tmp_path / "shelf"), "--alerts-per-week", "1e-30"]) == 3
+    assert "golden" in capsys.readouterr().err
+    assert shelf.resolve(Alias.CURRENT) is None
+
+
+def test_promoting_what_is_not_there_fails(tmp_path: Path) -> None:
+    """Exit 1."""
+    assert promote.main(["0123456789abcdef", "--shelf", str(tmp_path)]) == 1
