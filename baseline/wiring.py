@@ -42,7 +42,7 @@ from baseline.services.score import JudgeOptions
 from baseline.services.train import Recipe
 from baseline.settings import KafkaSettings, Settings
 from baseline.stream.loop import StreamLoop, Told
-from baseline.stream.models import ModelWatch
+from baseline.stream.modelwatch import ModelWatch
 from baseline.stream.status import Stores, StreamOptions
 from baseline.stream.steps import PlainDecoder
 from baseline.stream.trace import MetricsTrace

@@ -15,7 +15,7 @@ import structlog
 from baseline.domain.errors import BaselineError, CheckpointRejected, Conflict, OutsideError
 from baseline.ports import Clock, FlowSource, Metrics, Partition, Record
 from baseline.stream import steps
-from baseline.stream.models import ModelWatch
+from baseline.stream.modelwatch import ModelWatch
 from baseline.stream.status import Stores, StreamOptions, StreamStatus, status_of
 from baseline.stream.trace import Stage, Trace
 from baseline.stream.work import Work, fence_of, fresh, restored

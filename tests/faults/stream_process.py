@@ -23,7 +23,7 @@ from baseline.adapters.sql.library import open_library
 from baseline.features import schema
 from baseline.services.score import JudgeOptions
 from baseline.stream.loop import StreamLoop
-from baseline.stream.models import ModelWatch
+from baseline.stream.modelwatch import ModelWatch
 from baseline.stream.status import Stores, StreamOptions
 from baseline.stream.steps import PlainDecoder
 from baseline.stream.trace import Stage

@@ -17,7 +17,7 @@ from baseline.domain.errors import Unavailable
 from baseline.domain.modelset import Alias, Manifest
 from baseline.ports import EdgeRow, FlowSource, MetricName, Partition, Record
 from baseline.stream.loop import StreamLoop
-from baseline.stream.models import ModelWatch
+from baseline.stream.modelwatch import ModelWatch
 from baseline.stream.status import Stores, StreamOptions
 from baseline.stream.steps import PlainDecoder
 from baseline.stream.trace import Stage
