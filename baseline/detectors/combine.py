@@ -81,31 +81,11 @@ def total(by_voice: dict[str, FloatArray]) -> FloatArray:
     return np.where(np.isfinite(by_voice["tail"]), combined, np.nan)
 
 
-class Combined:
-    """The whole of one horizon, as one detector."""
-
-    name = "combined"
-
-    def judge(self, arrays: Arrays, rows: Rows) -> Verdict:
-        """Final p-values and what they are made of."""
-        rows.check()
-        ready = residual_rows(arrays, rows)
-        by_voice = voices(arrays, ready)
-        combined = total(by_voice)
-        p = calibrate.p_values(under(arrays, "final"), rows.workloads, combined)
-        return Verdict(p=p, total=combined, residuals=ready.residuals, voices=by_voice)
-
-    def score(self, arrays: Arrays, rows: Rows) -> FloatArray:
-        """-ln p, (n,), higher = more unusual; NaN where not ready."""
-        return np.asarray(-np.log(self.judge(arrays, rows).p))
-
-    def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
-        """The tail's evidence: exact, and in units a person can check."""
-        rows.check()
-        return Tail().explain(under(arrays, "tail"), residual_rows(arrays, rows))
-
-    def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
-        """See ``fit.fit_horizon``, which this calls with the rows' own span as hours of history."""
-        from baseline.detectors.fit import fit_horizon
-
-        return fit_horizon(rows, lines=lines, seed=seed)
+def judge(arrays: Arrays, rows: Rows) -> Verdict:
+    """Final p-values of rows by the arrays of one horizon, and what they are made of."""
+    rows.check()
+    ready = residual_rows(arrays, rows)
+    by_voice = voices(arrays, ready)
+    combined = total(by_voice)
+    p = calibrate.p_values(under(arrays, "final"), rows.workloads, combined)
+    return Verdict(p=p, total=combined, residuals=ready.residuals, voices=by_voice)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baseline.detectors.combine import Combined
+from baseline.detectors import combine
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.protocol import Rows
 from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
@@ -140,7 +140,7 @@ def p_values(model: FittedSet, table: WindowTable, options: JudgeOptions) -> Flo
         fresh=np.zeros(count, dtype=np.int64),
         fresh_peers=np.zeros(count, dtype=np.int64),
     )
-    return Combined().judge(model.horizons[table.horizon_s], rows).p
+    return combine.judge(model.horizons[table.horizon_s], rows).p
 
 
 def _alerts(starts: IntArray, p: FloatArray, horizon_s: int, alpha: float) -> int:

@@ -14,9 +14,9 @@ from typing import Protocol
 
 import numpy as np
 
-from baseline.detectors import calibrate, explain, seasonal
+from baseline.detectors import calibrate, combine, explain, seasonal
 from baseline.detectors import edges as edge_tables
-from baseline.detectors.combine import Combined, Verdict, under
+from baseline.detectors.combine import Verdict, under
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.protocol import UNKNOWN, Rows
 from baseline.detectors.tail import weighted
@@ -132,7 +132,7 @@ def _judge_batch(
     alpha = options.alpha(horizon_s, sharing=options.sharing(model))
     fresh = [_fresh(window, model, state.of(window.workload)) for window in windows]
     rows = _rows(windows, values, fresh, model, options)
-    verdict = Combined().judge(model.horizons[horizon_s], rows)
+    verdict = combine.judge(model.horizons[horizon_s], rows)
     raised: list[Deviation] = []
     for at, window in enumerate(windows):
         memory, p = state.of(window.workload), float(verdict.p[at])

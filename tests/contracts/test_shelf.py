@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -20,14 +20,14 @@ from tests.unit.services_score.making import fitted_files, workload
 
 
 @pytest.fixture(name="shelf", params=["memory", "folder", "fsspec"])
-def _shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
+def _shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
     """Each adapter, empty, that keeps two sets without an alias."""
     makers: dict[str, Callable[[], Shelf]] = {
         "memory": lambda: MemoryShelf(kept=2),
         "folder": lambda: FolderShelf(str(tmp_path / "sets"), kept=2),
         "fsspec": lambda: FolderShelf(f"memory://{uuid4()}", kept=2),
     }
-    yield makers[request.param]()
+    return makers[request.param]()
 
 
 def another(manifest: Manifest, number: int) -> Manifest:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from baseline.detectors import checks
-from baseline.detectors.combine import Combined
 from baseline.detectors.edges import Edges
 from baseline.detectors.floor import Null, Random
 from baseline.detectors.forest import Forest
 from baseline.detectors.protocol import Arrays, Detector, Rows
 from baseline.detectors.tail import Tail
+from baseline.detectors.whole import Combined
 from baseline.features.table import FloatArray
 from tests.detectors.making import rows
 

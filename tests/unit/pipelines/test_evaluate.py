@@ -14,10 +14,12 @@ from baseline.domain.errors import GateRefused
 from baseline.domain.units import parse_rfc3339
 from baseline.domain.workload import WorkloadId
 from baseline.services import outcome
+from baseline.services.evaluate import run as run_evaluation
 from baseline.services.outcome import Label
 from baseline.services.train import Recipe
 from pipelines import _report, evaluate
 from pipelines._recipe import recipe_text
+from pipelines._recording import Recording
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "baseline" / "recordings"
 HALF = "2023-03-10T10:15:00Z"
@@ -26,8 +28,8 @@ HALF = "2023-03-10T10:15:00Z"
 def deviation(start: int, *, name: str = "web", horizon_s: int = 60) -> Deviation:
     """One that deviates."""
     return Deviation(
-        workload=WorkloadId("c", "shop", name), window_start=start, window_end=start + horizon_s, p=1e-9, threshold=1e-5,
-        family=Family.VOLUME, families=(Family.VOLUME,), reasons=(), edges=(), maturity=Maturity.MATURE, model_set="x",
+        workload=WorkloadId("c", "shop", name), window_start=start, window_end=start + horizon_s, p=1e-9,
+        threshold=1e-5, family=Family.VOLUME, families=(Family.VOLUME,), reasons=(), edges=(), maturity=Maturity.MATURE, model_set="x",
     )  # fmt: skip
 
 
@@ -153,10 +155,10 @@ def test_the_fit_never_sees_the_test_part(tmp_path: Path) -> None:
     """The same set, whatever comes after the fit part."""
     args = ["--flows", str(RECORDINGS / "westermo.jsonl.gz"), "--fit-until", HALF, "--report", str(tmp_path / "r")]
     plan = evaluate.plan_of(evaluate.arguments(args))
-    flows = list(evaluate.Recording([RECORDINGS / "westermo.jsonl.gz"]))
+    flows = list(Recording([RECORDINGS / "westermo.jsonl.gz"]))
     cut = parse_rfc3339("2023-03-10T10:30:00Z")
-    whole = evaluate.run(flows, plan)
-    part = evaluate.run([flow for flow in flows if flow.end <= cut], replace(plan))
+    whole = run_evaluation(flows, plan)
+    part = run_evaluation([flow for flow in flows if flow.end <= cut], replace(plan))
     assert whole.model is not None
     assert part.model is not None
     assert whole.model.id == part.model.id
