@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.detectors.robust import densest, median_mad
-from baseline.domain.units import DAY_S
+from baseline.domain.units import DAY_S, HOUR_S
 from baseline.features import calendar, schema
 from baseline.features.table import FloatArray, IntArray
 
@@ -27,6 +27,8 @@ SHORT_HISTORY_S = DAY_S  # below: densest stretch instead of median, one slot fo
 WEEKS_FOR_HOURS_OF_WEEK = 4
 RESIDUAL_LIMIT = 40.0  # residuals are clipped here; past it nothing more is learned from a number
 KNEE = 3.0  # residual given to anything up to the ceiling
+SHORT_DRIFT = 0.25  # scale added below a day of history, log units: how far a level may move by the next hours
+FEWEST_HOURS = 4  # hours of history below which nothing recurs hourly
 CEILING_SCALE = 0.35  # smallest scale above the ceiling, log units: what recurs varies by a factor of 1.4 at least
 NEVER = -1e9  # ceiling where nothing recurred; finite, because model sets hold finite numbers only
 _NOISE = np.array([feature.noise for feature in schema.FEATURES])
@@ -87,7 +89,11 @@ def fit(rows: Rows, keep: npt.NDArray[np.bool_], *, lines: int, slots: int) -> d
                 )
                 every = everything[line]
                 ceiling[line] = _ceilings(rows.values[every], folded[every], rows.days[every], slots)
+    for line, where in enumerate(everything):
+        ceiling[line] = np.maximum(ceiling[line], _hourly(rows.values[where], rows.starts[where] // HOUR_S))
     scale = np.maximum(scale, 0.1 * spread[:, None, :] + 0.02)
+    if slots == 1:
+        scale = np.sqrt(scale**2 + np.where(_IS_COUNTED, SHORT_DRIFT, 0.0) ** 2)
     return {
         "centre": centre.astype(np.float32),
         "scale": scale.astype(np.float32),
@@ -208,6 +214,15 @@ def _shrunk(
     share = weight / (weight + K_TIME)
     variance = share * own_scale**2 + (1 - share) * parent_scale**2 + share * (1 - share) * (own - parent) ** 2
     return share * own + (1 - share) * parent, np.sqrt(variance)
+
+
+def _hourly(values: FloatArray, hours: IntArray) -> FloatArray:
+    """The median of the hourly maxima: what every other hour reaches is a habit, whatever the hour of the day."""
+    order = np.argsort(hours, kind="stable")
+    _, begins = np.unique(hours[order], return_index=True)
+    if len(begins) < FEWEST_HOURS:
+        return np.full(values.shape[1], NEVER)
+    return np.asarray(np.median(np.maximum.reduceat(values[order], begins, axis=0), axis=0))
 
 
 def _recurring(values: FloatArray, days: IntArray) -> FloatArray:

@@ -35,7 +35,7 @@ SINGLE_WINDOW = 100.0  # one window alone raises below alpha / this; two of thre
 LEARNS_ABOVE = 10.0  # windows with p above alpha x this teach their edges
 FAMILY_MARGIN = 30.0  # a family is past its own threshold below alpha x this, by its own p
 SHAPE_ALONE_NEVER = (Family.SHAPE, Family.TIMING)
-CONFIRMED = 0.01  # a caller that its callee's deviation blames is raised below this: two reporters agree
+CONFIRMED = 0.1  # a caller that its callee's deviation blames is raised below this: two reporters agree
 MAIN_CALLER = 0.5  # share of a deviation that makes a caller the one to blame
 ECHO_S = 600  # a callee's deviation within this after its caller's is the same event
 Labels = tuple[tuple[str, str], ...]
@@ -323,4 +323,5 @@ def _callers(deviation: Deviation) -> dict[WorkloadId, float]:
         if peer.kind is PeerKind.WORKLOAD:
             caller = WorkloadId(deviation.workload.cluster, peer.namespace, peer.name)
             found[caller] = found.get(caller, 0.0) + evidence.share
-    return found
+    whole = sum(evidence.share for evidence in deviation.edges) or 1.0  # a scan has more edges than are kept
+    return {caller: share / whole for caller, share in found.items()}

@@ -26,6 +26,7 @@ from baseline.features import calendar, schema
 from baseline.features.table import IntArray, WindowTable
 from baseline.ports import History
 
+FEWEST_WINDOWS = 8  # of the typical workload at a horizon, below which it is not fitted
 Files = dict[str, bytes]
 Exclusion = tuple[WorkloadId, float, float]  # windows of the workload that overlap [since, until) never teach
 
@@ -181,7 +182,7 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
     for horizon in sorted(recipe.horizons_s):
         rows, settled = rows_of(lesson, horizon, zone=recipe.zone)
         metrics[f"h{horizon}.windows"] = float(len(rows))
-        if len(rows) < recipe.min_windows:
+        if len(rows) < recipe.min_windows or _typical_windows(rows) < FEWEST_WINDOWS:
             continue
         arrays = fit_horizon(
             rows, lines=lines, seed=seed, settled=settled, calibrate_from=lesson.calibrate_from, elder=elder
@@ -235,6 +236,11 @@ def rows_of(lesson: Lesson, horizon_s: int, *, zone: str) -> tuple[Rows, npt.NDA
         fresh_peers=np.zeros(len(starts), dtype=np.int64),
     )
     return rows, np.concatenate([np.zeros(0, dtype=np.bool_), *(settled[line] for line in tables)])
+
+
+def _typical_windows(rows: Rows) -> float:
+    """Median number of windows of a workload."""
+    return float(np.median(np.unique(rows.workloads, return_counts=True)[1]))
 
 
 def _joined(parts: Sequence[IntArray]) -> IntArray:

@@ -29,7 +29,8 @@ def deviation(start: int, *, name: str = "web", horizon_s: int = 60) -> Deviatio
     """One that deviates."""
     return Deviation(
         workload=WorkloadId("c", "shop", name), window_start=start, window_end=start + horizon_s, p=1e-9,
-        threshold=1e-5, family=Family.VOLUME, families=(Family.VOLUME,), reasons=(), edges=(), maturity=Maturity.MATURE, model_set="x",
+        threshold=1e-5, family=Family.VOLUME, families=(Family.VOLUME,), reasons=(), edges=(),
+        maturity=Maturity.MATURE, model_set="x",
     )  # fmt: skip
 
 
@@ -61,6 +62,30 @@ def test_the_second_half_of_the_recording_is_judged_after_the_first(tmp_path: Pa
     assert {line["workload"] for line in lines} == {"plant/workstation"}
     assert set(lines[0]) >= {"opened_at", "window_start", "window_end", "p", "reasons", "family", "families", "edges"}
     assert all(edge["direction"] == "egress" for line in lines for edge in line["edges"])
+
+
+def test_the_first_half_is_judged_after_the_second(capsys: pytest.CaptureFixture[str]) -> None:
+    """The other way round: the first half is moved behind the second by two hours and judged."""
+    middle, later = parse_rfc3339(HALF), 7200
+    flows = [
+        flow if flow.end > middle else replace(flow, start=flow.start + later, end=flow.end + later)
+        for flow in Recording([RECORDINGS / "westermo.jsonl.gz"])
+    ]
+    args = ["--flows", "-", "--fit-until", "2023-03-10T11:01:00Z", "--mature", "--report", "-"]
+    plan = evaluate.plan_of(evaluate.arguments(args))
+    course = run_evaluation(sorted(flows, key=lambda flow: flow.end), plan)
+    labels = [
+        replace(label, start=label.start + later, end=label.end + later)
+        for label in evaluate.read_labels(RECORDINGS / "westermo.labels.csv")
+        if label.start < middle
+    ]
+    found = outcome.compare(course.deviations, labels, since=plan.test_from, until=plan.test_from + 86_400)
+    with capsys.disabled():
+        print(f"\nlearned second half, judged first: {found.found} of {len(found.findings)} events, "
+              f"{len(found.false_alerts)} false alerts")  # fmt: skip
+    assert len(found.findings) == 16
+    assert found.found >= 15
+    assert len(found.false_alerts) == 0
 
 
 def test_the_clean_recording_raises_nothing_strong(tmp_path: Path) -> None:
