@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 
 NAMESPACE = "plant"
 WORKSTATION = "workstation"
-RELAY = "pi-a2"                 # A2: in the middle of other devices' traffic, under their addresses
-LOCAL_TIME_OFFSET_S = 3600.0    # events.txt counts local time (CET) as if it were UTC; the CSV files count UTC
-HASH_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"   # what Kubernetes makes ReplicaSet hashes from
+RELAY = "pi-a2"  # A2: in the middle of other devices' traffic, under their addresses
+LOCAL_TIME_OFFSET_S = 3600.0  # events.txt counts local time (CET) as if it were UTC; the CSV files count UTC
+HASH_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes ReplicaSet hashes from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +25,9 @@ class Device:
 
     name: str
     mac: str
-    address: str    # at the start of the recording
-    home: str       # the capture point that saw most of its unicast IP packets; its node is ``node-<home>``
-    rank: int       # who is taken for the initiator where no SYN was ever recorded: the lower one
+    address: str  # at the start of the recording
+    home: str  # the capture point that saw most of its unicast IP packets; its node is ``node-<home>``
+    rank: int  # who is taken for the initiator where no SYN was ever recorded: the lower one
 
     @property
     def pod_hash(self) -> str:
@@ -53,9 +53,9 @@ def _device(name: str, mac: str, last_octet: int, home: str, rank: int) -> Devic
 DEVICES: dict[str, Device] = {
     device.name: device
     for device in (
-        _device(WORKSTATION, "00:24:9b:6d:b8:89", 99, "left", 0),   # A1, a laptop
-        _device(RELAY, "b8:27:eb:d1:b7:ef", 14, "bottom", 1),       # A2, a Raspberry Pi
-        _device("hmi", "b8:27:eb:15:88:9c", 15, "bottom", 2),       # HMI1; Modbus client of both PLCs
+        _device(WORKSTATION, "00:24:9b:6d:b8:89", 99, "left", 0),  # A1, a laptop
+        _device(RELAY, "b8:27:eb:d1:b7:ef", 14, "bottom", 1),  # A2, a Raspberry Pi
+        _device("hmi", "b8:27:eb:15:88:9c", 15, "bottom", 2),  # HMI1; Modbus client of both PLCs
         _device("plc-1", "b8:27:eb:6d:4f:4b", 11, "bottom", 3),
         _device("plc-2", "b8:27:eb:5b:50:19", 12, "bottom", 4),
         _device("hub", "00:07:7c:88:6e:83", 1, "left", 5),
@@ -101,7 +101,7 @@ def senders(macs: str, address: str, *, at: float, book: AddressBook) -> tuple[s
     if is_group(macs):
         return ()
     names = tuple(DEVICE_BY_MAC[mac] for mac in macs.split("/"))
-    if address == "0.0.0.0":    # noqa: S104  # a sender without an address yet; nothing binds to it
+    if address == "0.0.0.0":  # noqa: S104  # a sender without an address yet; nothing binds to it
         return names
     owner = book.owner(address, at=at)
     if owner is not None and (owner in names[1:] or names == (RELAY,)):
@@ -113,12 +113,12 @@ def senders(macs: str, address: str, *, at: float, book: AddressBook) -> tuple[s
 class Event:
     """One event of the test script; times are epoch seconds UTC."""
 
-    number: int                 # from 1, in order of their start
+    number: int  # from 1, in order of their start
     kind: str
     start: float
     end: float
-    attacker: str               # workload name; empty where nobody attacks
-    victims: tuple[str, ...]    # workload names, each once, in order of mention
+    attacker: str  # workload name; empty where nobody attacks
+    victims: tuple[str, ...]  # workload names, each once, in order of mention
 
 
 KINDS = {
@@ -130,7 +130,7 @@ KINDS = {
     "BAD-MISCONF-DUPLICATION": "duplicate-address",
     "GOOD-SSH": "benign-ssh",
 }
-LABELS = {      # what flows show counts; what only layer 2 shows counts neither way; a benign login is no label at all
+LABELS = {  # what flows show counts; what only layer 2 shows counts neither way; a benign login is no label at all
     "ssh-bruteforce": "ssh-bruteforce",
     "port-scan-1": "port-scan-1",
     "port-scan-2": "port-scan-2",
@@ -141,7 +141,7 @@ LABELS = {      # what flows show counts; what only layer 2 shows counts neither
 _ATTACKERS = {"BAD-SSH": WORKSTATION, "BAD-PORTSCAN1": WORKSTATION, "BAD-PORTSCAN2": WORKSTATION, "BAD-MITM": RELAY}
 _LINE = re.compile(r"\[(?P<at>[\d.]+) [^]]*\] \[(?P<kind>[A-Z0-9-]+)-(?P<edge>START|END)\](?P<text>.*)")
 _ADDRESS = re.compile(r"\b\d+\.\d+\.\d+\.\d+\b")
-_MITM_VICTIMS = ("plc-1", "hmi")    # the two whose packets bear A2's MAC in the rows labelled BAD-MITM
+_MITM_VICTIMS = ("plc-1", "hmi")  # the two whose packets bear A2's MAC in the rows labelled BAD-MITM
 
 
 def read_events(lines: Iterable[str]) -> tuple[list[Event], AddressBook]:
@@ -161,8 +161,16 @@ def read_events(lines: Iterable[str]) -> tuple[list[Event], AddressBook]:
             raise ValueError(f"events.txt: an end without its start: {line.strip()}")
         kind, start, text = begun
         victims = _victims(kind, text, at=start, book=book)
-        events.append(Event(number=len(events) + 1, kind=KINDS[kind], start=start, end=at,
-                            attacker=_ATTACKERS.get(kind, ""), victims=victims))
+        events.append(
+            Event(
+                number=len(events) + 1,
+                kind=KINDS[kind],
+                start=start,
+                end=at,
+                attacker=_ATTACKERS.get(kind, ""),
+                victims=victims,
+            )
+        )
         if kind == "BAD-MISCONF":
             book.moved(victims[0], _ADDRESS.findall(match["text"])[0], at=at)
         begun = None
@@ -172,7 +180,7 @@ def read_events(lines: Iterable[str]) -> tuple[list[Event], AddressBook]:
 def _victims(kind: str, text: str, *, at: float, book: AddressBook) -> tuple[str, ...]:
     if kind == "BAD-MITM":
         return _MITM_VICTIMS
-    if kind.startswith("BAD-MISCONF"):      # names, never addresses: those are what is wrong
+    if kind.startswith("BAD-MISCONF"):  # names, never addresses: those are what is wrong
         words = [word for word in re.findall(r"[a-z]+", text) if word in DEVICES]
         return tuple(dict.fromkeys(words))
     owners = (book.owner(address, at=at) for address in _ADDRESS.findall(text))

@@ -18,7 +18,7 @@ from pathlib import Path
 from pipelines._westermo_devices import AddressBook, is_group, senders
 
 CAPTURE_POINTS = ("bottom", "left", "right")
-GROUP = "pvt"               # the peer behind every multicast and broadcast address
+GROUP = "pvt"  # the peer behind every multicast and broadcast address
 PROTOCOLS = {"IPV4-TCP": "tcp", "IPV4-UDP": "udp", "IPV4-ICMP": "icmp", "IPV4-2": "2"}
 
 
@@ -29,7 +29,7 @@ class Side:
     packets: float = 0.0
     octets: float = 0.0
     syn: float = 0.0
-    opened: float = 0.0     # SYNs without ACK
+    opened: float = 0.0  # SYNs without ACK
     fin: float = 0.0
     rst: float = 0.0
 
@@ -49,7 +49,7 @@ class Segment:
 
     capture: str
     protocol: str
-    end: float                          # epoch seconds UTC
+    end: float  # epoch seconds UTC
     label: str
     sent: tuple[tuple[str, Side], ...]  # (device or GROUP, what it sent): the two ends, in the row's order
 
@@ -97,8 +97,9 @@ def group_copies(rows: Iterable[dict[str, str]]) -> dict[tuple[str, str], float]
     return copies
 
 
-def segments_of(row: dict[str, str], capture: str, group: dict[tuple[str, str], float],
-                book: AddressBook) -> Iterator[Segment]:
+def segments_of(
+    row: dict[str, str], capture: str, group: dict[tuple[str, str], float], book: AddressBook
+) -> Iterator[Segment]:
     """One row as segments: one, or one for each of several DHCP senders."""
     end = float(row["end"])
     s_names = senders(row["sMACs"], row["sIPs"], at=end, book=book) or (GROUP,)
@@ -108,11 +109,12 @@ def segments_of(row: dict[str, str], capture: str, group: dict[tuple[str, str], 
         for r_name in r_names:
             if GROUP in (s_name, r_name):
                 copies = group[row["sIPs"], row["rIPs"]] * many
-            else:   # a packet on its way through is recorded coming in and going out
+            else:  # a packet on its way through is recorded coming in and going out
                 copies = 1.0 if capture in (s_name, r_name) else 2.0
             sent = (s_name, side_of(row, "s").over(copies)), (r_name, side_of(row, "r").over(copies))
-            yield Segment(capture=capture, protocol=PROTOCOLS[row["protocol"]], end=end, label=row["NST_M_Label"],
-                          sent=sent)
+            yield Segment(
+                capture=capture, protocol=PROTOCOLS[row["protocol"]], end=end, label=row["NST_M_Label"], sent=sent
+            )
 
 
 def side_of(row: dict[str, str], end: str) -> Side:
@@ -123,5 +125,11 @@ def side_of(row: dict[str, str], end: str) -> Side:
         return round(packets * float(row[f"{end}{flag}Rate"] or 0.0))
 
     opened = min(flagged("Syn"), round(packets) - flagged("Ack"))
-    return Side(packets=packets, octets=float(row[f"{end}BytesSum"]), syn=flagged("Syn"), opened=opened,
-                fin=flagged("Fin"), rst=flagged("Rst"))
+    return Side(
+        packets=packets,
+        octets=float(row[f"{end}BytesSum"]),
+        syn=flagged("Syn"),
+        opened=opened,
+        fin=flagged("Fin"),
+        rst=flagged("Rst"),
+    )

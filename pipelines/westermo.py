@@ -23,10 +23,10 @@ from pipelines._westermo_devices import DEVICES, LABELS, NAMESPACE, Event, read_
 from pipelines._westermo_rows import CAPTURE_POINTS, GROUP, Segment, Side, read_source
 
 EXPORT_INTERVAL_S = 15
-UDP_IDLE_INTERVALS = 2      # conntrack forgets an unreplied UDP flow after 30 s
+UDP_IDLE_INTERVALS = 2  # conntrack forgets an unreplied UDP flow after 30 s
 ATTACK_LABELS = frozenset({"BAD-SSH", "BAD-PORTSCAN1", "BAD-PORTSCAN2", "BAD-MITM"})
 
-Pair = tuple[str, str, str]     # initiator, responder, protocol
+Pair = tuple[str, str, str]  # initiator, responder, protocol
 
 
 def initiators(segments: Iterable[Segment]) -> dict[tuple[frozenset[str], str], str]:
@@ -62,7 +62,7 @@ class Plan:
     """What is decided once from the whole recording: directions, and whose view counts for each reporting end."""
 
     opener: dict[tuple[frozenset[str], str], str]
-    view: dict[tuple[Pair, str], str]       # (pair, reporting device) -> capture point
+    view: dict[tuple[Pair, str], str]  # (pair, reporting device) -> capture point
 
 
 def plan(segments: list[Segment]) -> Plan:
@@ -92,10 +92,11 @@ def convert(segments: Iterable[Segment], decided: Plan) -> list[dict[str, Any]]:
                 of_initiator, of_responder = sums[pair, name].setdefault(slot, (Side(), Side()))
                 of_initiator.add(out)
                 of_responder.add(back)
-    records = [record(pair, name, slot, slots)
-               for (pair, name), slots in sums.items() for slot in slots]
-    return sorted(records, key=lambda r: (r["end_time"], r["host"], r["reporter"], r["source_name_aggr"],
-                                          r["dest_name_aggr"], r["proto"]))
+    records = [record(pair, name, slot, slots) for (pair, name), slots in sums.items() for slot in slots]
+    return sorted(
+        records,
+        key=lambda r: (r["end_time"], r["host"], r["reporter"], r["source_name_aggr"], r["dest_name_aggr"], r["proto"]),
+    )
 
 
 def connections(protocol: str, slot: int, slots: dict[int, tuple[Side, Side]]) -> tuple[int, int]:
@@ -117,26 +118,54 @@ def record(pair: Pair, reporting: str, slot: int, slots: dict[int, tuple[Side, S
     started, completed = connections(protocol, slot, slots)
     policies = [f"0|__PROFILE__|__PROFILE__.kns.{NAMESPACE}|allow|0"]
     return {
-        "start_time": slot * EXPORT_INTERVAL_S, "end_time": (slot + 1) * EXPORT_INTERVAL_S,
-        **endpoint("source", source), **endpoint("dest", dest),
-        "dest_service_namespace": "-", "dest_service_name": "-", "dest_service_port": "-",
-        "dest_service_port_num": None, "dest_domains": None,
-        "proto": protocol, "action": "allow", "reporter": "src" if is_source else "dst",
+        "start_time": slot * EXPORT_INTERVAL_S,
+        "end_time": (slot + 1) * EXPORT_INTERVAL_S,
+        **endpoint("source", source),
+        **endpoint("dest", dest),
+        "dest_service_namespace": "-",
+        "dest_service_name": "-",
+        "dest_service_port": "-",
+        "dest_service_port_num": None,
+        "dest_domains": None,
+        "proto": protocol,
+        "action": "allow",
+        "reporter": "src" if is_source else "dst",
         "policies": {"all_policies": policies, "enforced_policies": policies, "pending_policies": policies},
-        "bytes_in": round(theirs.octets), "bytes_out": round(ours.octets),
-        "packets_in": round(theirs.packets), "packets_out": round(ours.packets),
-        "num_flows": max(1, started, completed), "num_flows_started": started, "num_flows_completed": completed,
-        **NOT_RECORDED, "host": DEVICES[reporting].node,
+        "bytes_in": round(theirs.octets),
+        "bytes_out": round(ours.octets),
+        "packets_in": round(theirs.packets),
+        "packets_out": round(ours.packets),
+        "num_flows": max(1, started, completed),
+        "num_flows_started": started,
+        "num_flows_completed": completed,
+        **NOT_RECORDED,
+        "host": DEVICES[reporting].node,
     }
 
 
 NOT_RECORDED: dict[str, Any] = {
-    "nat_outgoing_ports": None, "http_requests_allowed_in": 0, "http_requests_denied_in": 0,
-    "process_name": "-", "num_process_names": 0, "process_id": "-", "num_process_ids": 0, "process_args": ["-"],
-    "num_process_args": 0, "original_source_ips": None, "num_original_source_ips": 0,
-    "tcp_mean_send_congestion_window": 0, "tcp_min_send_congestion_window": 0, "tcp_mean_smooth_rtt": 0,
-    "tcp_max_smooth_rtt": 0, "tcp_mean_min_rtt": 0, "tcp_max_min_rtt": 0, "tcp_mean_mss": 0, "tcp_min_mss": 0,
-    "tcp_total_retransmissions": 0, "tcp_lost_packets": 0, "tcp_unrecovered_to": 0,
+    "nat_outgoing_ports": None,
+    "http_requests_allowed_in": 0,
+    "http_requests_denied_in": 0,
+    "process_name": "-",
+    "num_process_names": 0,
+    "process_id": "-",
+    "num_process_ids": 0,
+    "process_args": ["-"],
+    "num_process_args": 0,
+    "original_source_ips": None,
+    "num_original_source_ips": 0,
+    "tcp_mean_send_congestion_window": 0,
+    "tcp_min_send_congestion_window": 0,
+    "tcp_mean_smooth_rtt": 0,
+    "tcp_max_smooth_rtt": 0,
+    "tcp_mean_min_rtt": 0,
+    "tcp_max_min_rtt": 0,
+    "tcp_mean_mss": 0,
+    "tcp_min_mss": 0,
+    "tcp_total_retransmissions": 0,
+    "tcp_lost_packets": 0,
+    "tcp_unrecovered_to": 0,
 }
 
 
@@ -145,9 +174,13 @@ def endpoint(end: str, name: str) -> dict[str, Any]:
     is_group_peer = name == GROUP
     labels = None if is_group_peer else {"labels": [f"app={name}", f"pod-template-hash={DEVICES[name].pod_hash}"]}
     return {
-        f"{end}_ip": None, f"{end}_name": "-", f"{end}_name_aggr": GROUP if is_group_peer else DEVICES[name].name_aggr,
-        f"{end}_namespace": "-" if is_group_peer else NAMESPACE, f"{end}_port": None,
-        f"{end}_type": "net" if is_group_peer else "wep", f"{end}_labels": labels,
+        f"{end}_ip": None,
+        f"{end}_name": "-",
+        f"{end}_name_aggr": GROUP if is_group_peer else DEVICES[name].name_aggr,
+        f"{end}_namespace": "-" if is_group_peer else NAMESPACE,
+        f"{end}_port": None,
+        f"{end}_type": "net" if is_group_peer else "wep",
+        f"{end}_labels": labels,
     }
 
 

@@ -32,7 +32,7 @@ def demo(
         Path | None, typer.Option(help="CSV of labelled events to compare with, as the shipped one.", exists=True)
     ] = None,
     learned: Annotated[float, typer.Option(min=0.1, max=0.9, help="Share of the recording that is learned.")] = 0.5,
-    speed: Annotated[float, typer.Option(min=1, help="Seconds of the recording a second, at most.")] = 90.0,
+    speed: Annotated[float, typer.Option(min=1, help="Seconds of the recording a second, at most.")] = 150.0,
 ) -> None:
     """Learn the first part of a real recording, play the rest, alert, restrict, release. Needs nothing but Python."""
     console = Console()
@@ -56,8 +56,8 @@ def summary(found: dict[str, Any]) -> list[str]:
     """The report in a few lines."""
     records, labels = found["records"], found.get("labels")
     lines = [
-        f"{records['consumed']} flow records, {records['dead_letters']} dead letters, {found['windows']} windows, "
-        f"{found['seconds']} s",
+        f"{records['consumed']} flow records, {records['dead_letters']} dead letters",
+        f"{found['windows']} windows, {found['seconds']} s",
         *(f"alert  {alert['opened_at']}  {alert['sentence']}" for alert in found["alerts"]),
         *(
             f"restriction  {one['workload']}: {', '.join(one['denied'][:4])}: {one['state']}"
@@ -69,10 +69,11 @@ def summary(found: dict[str, Any]) -> list[str]:
         f"left over in the cluster: {', '.join(found['left_over']) or 'nothing'}",
     ]
     if labels is not None:
+        prevented = len(labels["attack_events_prevented"])
         lines.append(
             f"labels: {labels['attack_events_found']} of {labels['attack_events']} attack events found, "
-            f"median {labels['seconds_to_detect_median']} s after their start; "
-            f"{labels['false_alerts_per_hour']} false alerts an hour"
+            f"median {labels['seconds_to_detect_median']} s after their start, {prevented} more prevented by a "
+            f"restriction in force; {labels['false_alerts_per_hour']} false alerts an hour"
         )
     lines += [f"note: {note}" for note in found["notes"]]
     lines += [f"relaxed guard {name}: {why}" for name, why in found["guards_relaxed"].items()]

@@ -44,7 +44,7 @@ class DemoOptions:
     events: Path | None = None  # its labels; None: the shipped ones for the shipped recording, else none
     is_clean: bool = False  # the shipped recording without its labelled attack flows
     learned: float = 0.5  # share of the recording that is learned
-    speed: float = 90.0  # seconds of the recording a second, at most
+    speed: float = 150.0  # seconds of the recording a second, at most
 
 
 def shipped(name: str) -> Path:

@@ -61,12 +61,15 @@ def compare(
     """What the labels say of what was done between ``since`` and ``until``."""
     judged = [event for event in events if since <= event.start < until]
     found = [hit for event in judged if (hit := _find(event, alerts))]
+    found_numbers = {hit.event.number for hit in found}
+    prevented = [event for event in judged if event.number not in found_numbers and _is_prevented(event, restrictions)]
+    unseen = found_numbers | {event.number for event in prevented}
     false = [alert for alert in alerts if not any(_touches(alert, event) for event in judged)]
     delays = sorted(hit.after_s for hit in found)
-    found_numbers = {hit.event.number for hit in found}
     return {
         "attack_events": len(judged),
         "attack_events_found": len(found),
+        "attack_events_prevented": [event.number for event in prevented],  # a restriction in force denied all of it
         "found": [
             {"event": hit.event.number, "kind": hit.event.kind, "alert": hit.alert, "seconds_to_detect": hit.after_s}
             for hit in found
@@ -74,7 +77,7 @@ def compare(
         "missed": [
             {"event": event.number, "kind": event.kind, "start": rfc3339(event.start)}
             for event in judged
-            if event.number not in found_numbers
+            if event.number not in unseen
         ],
         "seconds_to_detect_median": median(delays) if delays else None,
         "seconds_to_detect_worst": delays[-1] if delays else None,
@@ -93,6 +96,17 @@ def _find(event: Event, alerts: Sequence[Alert]) -> Found | None:
         if start < event.end + GRACE_S and end > event.start
     ]
     return min(hits, key=lambda hit: hit.after_s, default=None)
+
+
+def _is_prevented(event: Event, restrictions: Sequence[Restriction]) -> bool:
+    """A restriction that was in force all along denied the attacker every victim."""
+    denied = {
+        str(rule.peer)
+        for one in restrictions
+        if str(one.workload) == event.attacker and 0 < one.applied_at <= event.start and event.end <= one.ended_at
+        for rule in one.rules
+    }
+    return event.victims <= denied
 
 
 def _touches(alert: Alert, event: Event) -> bool:

@@ -93,9 +93,7 @@ def far_is_more_unusual_than_near(detector: Detector, rows: Rows, lines: int) ->
 
 def constant_training_is_no_licence(detector: Detector, rows: Rows, lines: int) -> None:
     """A workload that never varied is not one for which everything is normal."""
-    flat = replace(
-        rows, values=np.repeat(rows.values[:1], len(rows), axis=0), residuals=np.zeros_like(rows.residuals)
-    )
+    flat = replace(rows, values=np.repeat(rows.values[:1], len(rows), axis=0), residuals=np.zeros_like(rows.residuals))
     arrays = detector.fit(flat, lines=lines, seed=SEED)
     middle, far = detector.score(arrays, flat.pick(np.array([0]))), detector.score(arrays, _perturbed(flat))
     _need(bool(far[0] > middle[0]), "constant training data does not make all normal")

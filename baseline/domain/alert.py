@@ -112,16 +112,17 @@ def opened(deviation: Deviation, *, sentence: str, recorded_at: float) -> Alert:
 def absorbs(alert: Alert, deviation: Deviation) -> bool:
     """Whether the deviation is more of what the alert already tells.
 
-    Same workload, close enough in time, and about the same peers: an attack that moves on to another victim needs
-    eyes, and edges to restrict, of its own. Where either names no main peer, the same family decides.
+    Same workload, close enough in time, and about no other peers: an attack that moves on to another victim needs
+    eyes, and edges to restrict, of its own, above all when the alert before it was dismissed. Where the deviation
+    names no main peer, the same family decides.
     """
     if alert.workload != deviation.workload:
         return False
     if deviation.window_end < alert.window_start or deviation.window_start - alert.updated_at > MERGE_WITHIN_S:
         return False
     theirs, ours = _main_peers(deviation.edges), _main_peers(alert.edges)
-    if theirs and ours:
-        return bool(theirs & ours)
+    if theirs:
+        return theirs <= ours
     return deviation.family in alert.families
 
 

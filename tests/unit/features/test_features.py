@@ -83,9 +83,7 @@ def test_edges_past_the_cap_still_count() -> None:
 def test_external_bytes_leave_the_cluster() -> None:
     """Bytes to a workload are not external, bytes to an address are."""
     outside = edge(peer=Peer(PeerKind.ADDRESS, "", "203.0.113.9"), port=443)
-    found = window(
-        (edge(), EdgeCounts(records=1, bytes_out=10**8)), (outside, EdgeCounts(records=1, bytes_out=10**6))
-    )
+    found = window((edge(), EdgeCounts(records=1, bytes_out=10**8)), (outside, EdgeCounts(records=1, bytes_out=10**6)))
     assert value(found, "external_bytes_out") == pytest.approx(10**6)
     assert value(found, "external_peers_out") == pytest.approx(1)
 

@@ -81,18 +81,22 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-@pytest.mark.parametrize(("macs", "address", "expected"), [
-    (BOTTOM_MAC, "198.134.18.38", ("bottom",)),
-    (HUB_MAC, "198.18.134.6", ("hub",)),
-    (f"{WORKSTATION_MAC}/{HUB_MAC}", "198.18.134.99", ("workstation",)),
-    (f"{HUB_MAC}/{BOTTOM_MAC}", "198.18.134.6", ("bottom",)),
-    (A2_MAC, "198.18.134.15", ("hmi",)),
-    (f"{PLC_1_MAC}/{HMI_MAC}", "0.0.0.0", ("plc-1", "hmi")),
-    ("ff:ff:ff:ff:ff:ff", "255.255.255.255", ()),
-    ("01:00:5e:00:00:16", "224.0.0.22", ()),
-])
+@pytest.mark.parametrize(
+    ("macs", "address", "expected"),
+    [
+        (BOTTOM_MAC, "198.134.18.38", ("bottom",)),
+        (HUB_MAC, "198.18.134.6", ("hub",)),
+        (f"{WORKSTATION_MAC}/{HUB_MAC}", "198.18.134.99", ("workstation",)),
+        (f"{HUB_MAC}/{BOTTOM_MAC}", "198.18.134.6", ("bottom",)),
+        (A2_MAC, "198.18.134.15", ("hmi",)),
+        (f"{PLC_1_MAC}/{HMI_MAC}", "0.0.0.0", ("plc-1", "hmi")),
+        ("ff:ff:ff:ff:ff:ff", "255.255.255.255", ()),
+        ("01:00:5e:00:00:16", "224.0.0.22", ()),
+    ],
+)
 def test_a_device_is_known_by_its_mac_and_a_relayed_packet_by_its_address(
-        macs: str, address: str, expected: tuple[str, ...]) -> None:
+    macs: str, address: str, expected: tuple[str, ...]
+) -> None:
     """The MAC decides through address changes; where several devices forwarded, the address does."""
     assert devices.senders(macs, address, at=100.0, book=devices.AddressBook()) == expected
 
@@ -129,9 +133,13 @@ def test_labels_name_the_initiator_and_benign_logins_have_none() -> None:
     """Attacks carry the workstation, layer-2 events everybody concerned under an ignore label."""
     table = list(westermo.label_rows(devices.read_events(EVENT_LINES)[0]))
     assert [(line[0], line[3]) for line in table[1:]] == [
-        ("plant/pi-a2", "ignore-mitm"), ("plant/plc-1", "ignore-mitm"), ("plant/hmi", "ignore-mitm"),
-        ("plant/hub", "ignore-duplicate-address"), ("plant/bottom", "ignore-duplicate-address"),
-        ("plant/workstation", "ssh-bruteforce"), ("plant/bottom", "ignore-wrong-address"),
+        ("plant/pi-a2", "ignore-mitm"),
+        ("plant/plc-1", "ignore-mitm"),
+        ("plant/hmi", "ignore-mitm"),
+        ("plant/hub", "ignore-duplicate-address"),
+        ("plant/bottom", "ignore-duplicate-address"),
+        ("plant/workstation", "ssh-bruteforce"),
+        ("plant/bottom", "ignore-wrong-address"),
         ("plant/workstation", "port-scan-2"),
     ]
     assert table[6][1:3] == ("2023-03-10T09:32:12.000Z", "2023-03-10T09:34:19.000Z")
@@ -162,18 +170,30 @@ def test_a_packet_on_its_way_through_counts_once() -> None:
 
 def test_a_flooded_packet_counts_once() -> None:
     """The smallest count of a group's rows is one packet; joint senders share theirs."""
-    group = {"protocol": "IPV4-UDP", "sIPs": "0.0.0.0", "rIPs": "255.255.255.255", "rMACs": "ff:ff:ff:ff:ff:ff",
-             "rPackets": 0, "rBytesSum": 0, "sSynRate": "", "rSynRate": ""}
+    group = {
+        "protocol": "IPV4-UDP",
+        "sIPs": "0.0.0.0",
+        "rIPs": "255.255.255.255",
+        "rMACs": "ff:ff:ff:ff:ff:ff",
+        "rPackets": 0,
+        "rBytesSum": 0,
+        "sSynRate": "",
+        "rSynRate": "",
+    }
     made = segments(row(**group, sMACs=PLC_1_MAC, sPackets=3), row(**group, sMACs=f"{PLC_1_MAC}/{HMI_MAC}", sPackets=6))
     assert [(segment.sent[0][0], segment.sent[0][1].packets) for segment in made] == [
-        ("plc-1", 1.0), ("plc-1", 1.0), ("hmi", 1.0)]
+        ("plc-1", 1.0),
+        ("plc-1", 1.0),
+        ("hmi", 1.0),
+    ]
 
 
 def test_the_initiator_is_who_sends_syn_without_ack() -> None:
     """The row's order says nothing: bottom comes first in it and only answers; the SYN-ACK starts nothing."""
     records = converted(segments(row(sPackets=2, rPackets=4, sSynRate=1.0, rSynRate=0.5, rAckRate=0.5)))
     assert {(r["source_name_aggr"].split("-")[0], r["dest_name_aggr"].split("-")[0]) for r in records} == {
-        ("workstation", "bottom")}
+        ("workstation", "bottom")
+    }
     assert {(r["reporter"], r["num_flows_started"]) for r in records} == {("src", 1), ("dst", 1)}
 
 
@@ -235,8 +255,9 @@ def test_the_shipped_files_are_small() -> None:
 
 def test_every_flow_is_reported_once_an_interval(recording: list[dict[str, Any]]) -> None:
     """No key twice, sorted by time, and never a record without packets."""
-    keys = Counter((r["end_time"], r["reporter"], r["source_name_aggr"], r["dest_name_aggr"], r["proto"])
-                   for r in recording)
+    keys = Counter(
+        (r["end_time"], r["reporter"], r["source_name_aggr"], r["dest_name_aggr"], r["proto"]) for r in recording
+    )
     assert max(keys.values()) == 1
     assert [r["end_time"] for r in recording] == sorted(r["end_time"] for r in recording)
     assert all(r["packets_in"] + r["packets_out"] > 0 and r["end_time"] - r["start_time"] == 15 for r in recording)
@@ -262,9 +283,14 @@ def test_the_attempts_the_test_script_counted_are_in_the_recording(recording: li
     for attack, count in zip(attacks, tries, strict=True):
         victim = attack["victims"].removeprefix("plant/")
         started = sum(
-            r["num_flows_started"] for r in recording
-            if r["reporter"] == "src" and r["dest_labels"] and f"app={victim}" in r["dest_labels"]["labels"]
-            and r["end_time"] > seconds(attack["start"]) and r["start_time"] <= seconds(attack["end"]))
+            r["num_flows_started"]
+            for r in recording
+            if r["reporter"] == "src"
+            and r["dest_labels"]
+            and f"app={victim}" in r["dest_labels"]["labels"]
+            and r["end_time"] > seconds(attack["start"])
+            and r["start_time"] <= seconds(attack["end"])
+        )
         assert abs(started - count) <= 2, attack
 
 
