@@ -406,6 +406,32 @@ class AuditEntry:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """A sign of life of one stream process, as processing time on its clock."""
+
+    member: str  # host and process, or the static member id
+    at: float
+    lag_s: float  # how far it is behind its partitions, 0 when caught up
+    watermark: float | None = None  # event time up to which its windows are closed
+
+
+class SignBook(Protocol):
+    """Signs of life of the streams: what tells control whether alerts are of now."""
+
+    def put(self, sign: Sign) -> None:
+        """Insert or replace the member's."""
+        ...
+
+    def since(self, at: float) -> Sequence[Sign]:
+        """Those given at or after, in order of member."""
+        ...
+
+    def forget(self, *, before: float) -> None:
+        """Delete those given before."""
+        ...
+
+
 class AuditLog(Protocol):
     """Append-only."""
 
@@ -558,6 +584,11 @@ class Books(Protocol):
     @property
     def feedback(self) -> FeedbackBook:
         """Decisions as training data."""
+        ...
+
+    @property
+    def signs(self) -> SignBook:
+        """Signs of life of the streams."""
         ...
 
     @property

@@ -141,6 +141,9 @@ class HistorySettings(Room):
     """Closed windows and hourly edges, as Parquet."""
 
     url: str = Field("history", description="Folder or filesystem URL.")
+    write_interval_s: float = Field(
+        600.0, ge=0, description="Least time between history files of a partition: fewer and larger files."
+    )
     windows_days: Positive = Field(90.0, description="How long closed windows are kept.")
     edges_days: Positive = Field(396.0, description="How long hourly edges and policy hits are kept (13 months).")
 

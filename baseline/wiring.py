@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,6 +21,7 @@ from baseline.adapters.history import ParquetHistory
 from baseline.adapters.kafka import KafkaConnection, KafkaDeadLetters, KafkaFlowSink, KafkaFlowSource, ensure_topics
 from baseline.adapters.manifests import ManifestFolder
 from baseline.adapters.metrics import PrometheusMetrics
+from baseline.adapters.notify.teller import Teller, notifiers
 from baseline.adapters.shelf import FolderShelf
 from baseline.adapters.sql.library import SqlLibrary, open_library
 from baseline.adapters.sql.migrate import migrate as migrate_books
@@ -36,7 +38,7 @@ from baseline.features import schema
 from baseline.features.windows import WindowOptions
 from baseline.policy.situation import GuardOptions
 from baseline.ports import Books, Clock, Cluster, FlowSource, Metrics
-from baseline.services import decide, restrict
+from baseline.services import decide, restrict, signs
 from baseline.services.reconcile import ReconcileOptions
 from baseline.services.score import JudgeOptions
 from baseline.services.train import Recipe
@@ -235,6 +237,8 @@ def stream(settings: Settings, *, clock: Clock, metrics: Metrics) -> Iterator[St
         judge=JudgeOptions(alerts_per_week=settings.detection.alerts_per_week, zone=settings.detection.time_zone),
         channels=tuple(channels(settings)),
         checkpoint_interval_s=chosen.checkpoint_interval_s,
+        history_interval_s=settings.history.write_interval_s,
+        member=settings.kafka.instance_id or f"{socket.gethostname()}-{os.getpid()}",
     )
 
     def connect(assigned: Told, revoked: Told) -> FlowSource:
@@ -291,7 +295,6 @@ def control(
     metrics: Metrics,
     relaxed: frozenset[str] = frozenset(),
     poll_s: float = 1.0,
-    lag_s: Callable[[], float | None] | None = None,
 ) -> Iterator[ControlProcess]:
     """Plans, applies and ends restrictions. ``relaxed`` guards are the demo's; no setting relaxes one."""
     restricting = restrict_options(settings, relaxed=relaxed)
@@ -303,7 +306,7 @@ def control(
         poll_s=poll_s,
         manages_tier=settings.cluster.manages_tier,
     )
-    with library(settings) as books:
+    with library(settings) as books, _telling(settings, books, clock=clock, metrics=metrics):
         yield ControlProcess(
             control=Control(
                 books,
@@ -312,9 +315,31 @@ def control(
                 metrics=metrics,
                 options=options,
                 seed=secrets.randbits(32),
-                lag_s=lag_s or (lambda: None),
+                lag_s=lambda: signs.lag_s(books, now=clock.now()),
             )
         )
+
+
+@contextmanager
+def _telling(settings: Settings, books: SqlLibrary, *, clock: Clock, metrics: Metrics) -> Iterator[None]:
+    """Events are told by a thread beside control, never in enforcement's way."""
+    chosen = settings.notify
+    told = notifiers(
+        webhook_url=chosen.webhook_url,
+        webhook_secret=chosen.webhook_secret.get_secret_value(),
+        alertmanager_url=chosen.alertmanager_url,
+        source=f"/baseline/{settings.cluster.name}",
+        clock=clock,
+        timeout_s=chosen.timeout_s,
+    )
+    if not told:
+        yield
+        return
+    thread = Teller(books, told, clock=clock, metrics=metrics).start()
+    try:
+        yield
+    finally:
+        thread.join(chosen.timeout_s)  # the stopped clock ends it; a delivery in progress may finish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import secrets
 from typing import Annotated
 
@@ -38,7 +39,11 @@ def register(root: typer.Typer) -> None:
 
 
 def _actor(by: str) -> str:
-    return f"cli:{by or getpass.getuser()}"
+    """The name in the audit trail; a container's uid often has no login name."""
+    try:
+        return f"cli:{by or getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"cli:uid-{os.getuid()}"
 
 
 @alerts.command("list")

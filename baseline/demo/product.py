@@ -73,7 +73,7 @@ def settings_in(folder: Path, *, bootstrap: str) -> Settings:
         books=BooksSettings(url=SecretStr(f"sqlite:///{folder / 'books.db'}")),
         cluster=ClusterSettings(name="demo", kind="manifests", manifests_dir=str(folder / "restrictions")),
         stream=StreamSettings(checkpoint_url=str(folder / "checkpoints")),
-        history=HistorySettings(url=str(folder / "history")),
+        history=HistorySettings(url=str(folder / "history"), write_interval_s=0),
         models=ModelSettings(shelf_url=str(folder / "shelf"), reload_s=5),
         restriction=RestrictionSettings(mode=Mode.AUTO_NARROW),
         web=WebSettings(port=0),
@@ -117,7 +117,6 @@ def running(settings: Settings, clock: PlayedClock, *, wait: Callable[[float], b
                 metrics=metrics,
                 relaxed=frozenset(RELAXED),
                 poll_s=CONTROL_EVERY_S,
-                lag_s=lambda: stream.loop.status().lag_s,
             )
         )
         web = stack.enter_context(wiring.web(settings, clock=clock, metrics=PrometheusMetrics()))

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from baseline.domain.errors import BaselineError, CheckpointRejected, Conflict, OutsideError
-from baseline.ports import Clock, FlowSource, Metrics, Partition, Record
+from baseline.ports import Clock, FlowSource, Metrics, Partition, Record, Sign
+from baseline.services import signs
 from baseline.stream import steps
 from baseline.stream.modelwatch import ModelWatch
 from baseline.stream.status import Stores, StreamOptions, StreamStatus, status_of
@@ -46,6 +47,7 @@ class StreamLoop:
         self._lag: dict[Partition, int] = {}
         self._lag_read_at = float("-inf")  # monotonic
         self._failures = 0
+        self._signed_at = float("-inf")
         self._last_error = ""
         self._stage_began = time.monotonic()
         self._source = connect(self._assigned, self._revoked)
@@ -110,6 +112,20 @@ class StreamLoop:
         if due:
             self._checkpoint(due, history_interval_s=self._options.history_interval_s)
         self._measure()
+        self._give_sign(now)
+
+    def _give_sign(self, now: float) -> None:
+        """Tell control how far behind we are. Books that are down keep nobody from reading on."""
+        if 0 <= now - self._signed_at < self._options.sign_interval_s:
+            return
+        self._signed_at = now
+        status = self.status()
+        sign = Sign(member=self._options.member, at=now, lag_s=status.lag_s, watermark=status.watermark)
+        try:
+            signs.give(self._stores.library, sign)
+        except OutsideError as error:
+            self._metrics.count("loop_errors_total", error=type(error).__name__)
+            log.warning("sign_not_given", error=str(error))
 
     def _take(self, records: Sequence[Record]) -> None:
         batches: dict[Partition, list[Record]] = {}

@@ -21,6 +21,8 @@ class StreamOptions:
     checkpoint_interval_s: float = 30.0
     history_interval_s: float = 0.0  # least time between history files; 0: with every checkpoint
     waiting_max: int = 50_000  # both are due earlier when this many windows wait for history: bounds memory
+    member: str = "stream"  # who gives signs of life: unique among the group's processes
+    sign_interval_s: float = 5.0
     poll_s: float = 0.5
     backoff_max_s: float = 30.0
 

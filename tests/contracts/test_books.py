@@ -24,6 +24,7 @@ from baseline.ports import (
     Event,
     EventKind,
     Feedback,
+    Sign,
     Library,
     Role,
     StoredAnswer,
@@ -585,3 +586,19 @@ def _event() -> Event:
 
 def _begin(books: Books, now: float = T0) -> StoredAnswer | None:
     return books.idempotency.begin(token="ada", key="k", request_hash="hash", now=now)
+
+
+class TestSigns:
+    """Signs of life of the streams."""
+
+    def test_a_member_has_one_sign_the_newest(self, library: Library) -> None:
+        """A later sign replaces an earlier one; an old one is not found, and forgotten when asked."""
+        with library.transaction() as books:
+            books.signs.put(Sign(member="b", at=T0, lag_s=3.0))
+            books.signs.put(Sign(member="a", at=T0, lag_s=9.0))
+            books.signs.put(Sign(member="a", at=T0 + 5, lag_s=0.5, watermark=T0 - 20))
+        with library.transaction() as books:
+            assert [(sign.member, sign.lag_s) for sign in books.signs.since(T0)] == [("a", 0.5), ("b", 3.0)]
+            assert [sign.member for sign in books.signs.since(T0 + 1)] == ["a"]
+            books.signs.forget(before=T0 + 1)
+            assert [sign.member for sign in books.signs.since(0)] == ["a"]

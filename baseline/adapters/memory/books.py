@@ -17,7 +17,7 @@ from baseline.domain.alert import Alert, Decision, Disposition, decided
 from baseline.domain.errors import Conflict, KeyReused, NotFound, StaleRevision, Unavailable
 from baseline.domain.restriction import Restriction, State
 from baseline.domain.workload import WorkloadId
-from baseline.ports import AuditEntry, Delivery, Event, Feedback, Page, StoredAnswer, Token, WorkloadFacts
+from baseline.ports import AuditEntry, Delivery, Event, Feedback, Page, Sign, StoredAnswer, Token, WorkloadFacts
 
 WAIT_S = 10.0  # for another transaction to end
 
@@ -31,6 +31,7 @@ class _Shelves:
     restrictions: dict[str, Restriction] = field(default_factory=dict)
     workloads: dict[str, WorkloadFacts] = field(default_factory=dict)
     feedback: dict[str, Feedback] = field(default_factory=dict)
+    signs: dict[str, Sign] = field(default_factory=dict)
     audit: dict[int, AuditEntry] = field(default_factory=dict)
     outbox: dict[tuple[str, str], tuple[Delivery, str]] = field(default_factory=dict)  # and how it ended, "" if not yet
     tokens: dict[str, Token] = field(default_factory=dict)
@@ -213,6 +214,25 @@ class MemoryFeedback:
         return sorted(given, key=lambda one: (one.at, one.alert_id))
 
 
+class MemorySigns:
+    """A ``SignBook`` over a dictionary."""
+
+    def __init__(self, shelves: _Shelves) -> None:
+        self._shelves = shelves
+
+    def put(self, sign: Sign) -> None:
+        """Insert or replace the member's."""
+        self._shelves.signs[sign.member] = sign
+
+    def since(self, at: float) -> Sequence[Sign]:
+        """Those given at or after, in order of member."""
+        return [sign for _, sign in sorted(self._shelves.signs.items()) if sign.at >= at]
+
+    def forget(self, *, before: float) -> None:
+        """Delete those given before."""
+        self._shelves.signs = {member: sign for member, sign in self._shelves.signs.items() if sign.at >= before}
+
+
 class MemoryAudit:
     """An ``AuditLog`` over a dictionary by number."""
 
@@ -345,6 +365,7 @@ class MemoryBooks:
         self.restrictions = MemoryRestrictions(shelves)
         self.workloads = MemoryWorkloads(shelves)
         self.feedback = MemoryFeedback(shelves)
+        self.signs = MemorySigns(shelves)
         self.audit = MemoryAudit(shelves)
         self.outbox = MemoryOutbox(shelves)
         self.tokens = MemoryTokens(shelves)

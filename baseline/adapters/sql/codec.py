@@ -17,14 +17,14 @@ import msgspec
 from baseline.domain.alert import Alert
 from baseline.domain.errors import BookRejected, UnsafeRestriction
 from baseline.domain.restriction import Restriction
-from baseline.ports import Feedback, WorkloadFacts
+from baseline.ports import Feedback, Sign, WorkloadFacts
 
 FORMAT = 1
 
 T = TypeVar("T")
 
 
-def write(noun: Alert | Restriction | Feedback | WorkloadFacts) -> str:
+def write(noun: Alert | Restriction | Feedback | WorkloadFacts | Sign) -> str:
     """The row's text."""
     return dumps({"format": FORMAT, "noun": msgspec.to_builtins(noun)})
 

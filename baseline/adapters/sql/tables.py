@@ -134,3 +134,11 @@ ANSWERS = Table(
     PrimaryKeyConstraint("token", "key"),
     Index("ix_answers_claimed_at", "claimed_at"),
 )
+
+SIGNS = Table(
+    "signs",
+    METADATA,
+    Column("member", Name, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("noun", Text, nullable=False),
+)

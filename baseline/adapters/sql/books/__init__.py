@@ -10,6 +10,7 @@ from baseline.adapters.sql.books.audit import SqlAudit
 from baseline.adapters.sql.books.feedback import SqlFeedback
 from baseline.adapters.sql.books.outbox import SqlOutbox
 from baseline.adapters.sql.books.restrictions import SqlRestrictions
+from baseline.adapters.sql.books.signs import SqlSigns
 from baseline.adapters.sql.books.tokens import SqlTokens
 from baseline.adapters.sql.books.workloads import SqlWorkloads
 
@@ -22,6 +23,7 @@ class SqlBooks:
         self.restrictions = SqlRestrictions(connection)
         self.workloads = SqlWorkloads(connection)
         self.feedback = SqlFeedback(connection)
+        self.signs = SqlSigns(connection)
         self.audit = SqlAudit(connection)
         self.outbox = SqlOutbox(connection)
         self.tokens = SqlTokens(connection)

@@ -23,11 +23,12 @@ def upgrade() -> None:
     _audit()
     _outbox()
     _tokens_and_answers()
+    _signs()
 
 
 def downgrade() -> None:
     """Remove every table, with what is in it."""
-    for table in ("answers", "tokens", "outbox", "audit", "feedback", "workloads", "restrictions", "alerts"):
+    for table in ("signs", "answers", "tokens", "outbox", "audit", "feedback", "workloads", "restrictions", "alerts"):
         op.drop_table(table)
 
 
@@ -146,3 +147,13 @@ def _tokens_and_answers() -> None:
         sa.PrimaryKeyConstraint("token", "key", name="pk_answers"),
     )
     op.create_index("ix_answers_claimed_at", "answers", ["claimed_at"])
+
+
+def _signs() -> None:
+    op.create_table(
+        "signs",
+        sa.Column("member", _NAME, nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("noun", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("member", name="pk_signs"),
+    )
