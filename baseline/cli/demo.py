@@ -12,8 +12,6 @@ from rich.console import Console
 from rich.live import Live
 
 from baseline.adapters import logs
-from baseline.demo.run import DemoOptions, run
-from baseline.demo.view import draw
 
 
 def register(root: typer.Typer) -> None:
@@ -35,6 +33,9 @@ def demo(
     speed: Annotated[float, typer.Option(min=1, help="Seconds of the recording a second, at most.")] = 150.0,
 ) -> None:
     """Learn the first part of a real recording, play the rest, alert, restrict, release. Needs nothing but Python."""
+    from baseline.demo.run import DemoOptions, run
+    from baseline.demo.view import draw
+
     console = Console()
     with tempfile.TemporaryDirectory(prefix="baseline-demo-") as folder:
         logs.configure(process="demo", level="error" if not headless else "warning", form="console")

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from baseline import wiring
 from baseline.adapters.clock import SystemClock
 from baseline.domain.errors import BaselineError
 from baseline.domain.modelset import Alias
 from baseline.settings import Settings
+from baseline.wiring import cluster as wired_cluster
+from baseline.wiring import stores as wired_stores
 
 CLOCK_SKEW_MAX_S = 30.0
 
@@ -59,13 +60,13 @@ def _run(name: str, check: Callable[[Settings], str], hint: str, settings: Setti
 
 
 def _kafka(settings: Settings) -> str:
-    with wiring.sink(settings, process="doctor") as sink:
+    with wired_stores.sink(settings, process="doctor") as sink:
         found = len(sink.partitions(settings.kafka.flows_topic))
     return f"{settings.kafka.flows_topic} has {found} partitions"
 
 
 def _books(settings: Settings) -> str:
-    with wiring.library(settings) as library:
+    with wired_stores.library(settings) as library:
         library.check()
         with library.transaction() as books:
             known = sum(books.workloads.count(seen_since=0.0).values())
@@ -73,7 +74,7 @@ def _books(settings: Settings) -> str:
 
 
 def _model_set(settings: Settings) -> str:
-    shelf = wiring.shelf(settings)
+    shelf = wired_stores.shelf(settings)
     current = shelf.resolve(Alias.CURRENT)
     if current is None:
         raise BaselineError("no model set is promoted: the stream learns and judges nothing")
@@ -82,7 +83,7 @@ def _model_set(settings: Settings) -> str:
 
 def _cluster(settings: Settings) -> str:
     clock = SystemClock()
-    listing = wiring.cluster(settings, clock).policies()
+    listing = wired_cluster.cluster(settings, clock).policies()
     skew_s = abs(listing.now - clock.now())
     if skew_s > CLOCK_SKEW_MAX_S:
         raise BaselineError(f"this machine's clock is {skew_s:.0f} s off the cluster's")
@@ -90,6 +91,6 @@ def _cluster(settings: Settings) -> str:
 
 
 def _enforcement(settings: Settings) -> str:
-    if not wiring.cluster(settings, SystemClock()).enforcement_enabled():
+    if not wired_cluster.cluster(settings, SystemClock()).enforcement_enabled():
         raise BaselineError("off")
     return f"on, mode {settings.restriction.mode}"

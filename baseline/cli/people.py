@@ -5,20 +5,21 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from baseline import wiring
 from baseline.adapters.clock import SystemClock
 from baseline.domain.alert import Alert, Disposition
 from baseline.domain.errors import NotAllowed
 from baseline.domain.restriction import LIVE, Level, Restriction, State
 from baseline.domain.units import format_duration, parse_duration, rfc3339
 from baseline.domain.workload import WorkloadId
-from baseline.ports import Role
+from baseline.ports import Books, Role
 from baseline.services import decide, tokens
 from baseline.settings import Settings
 
@@ -38,6 +39,27 @@ def register(root: typer.Typer) -> None:
     root.add_typer(token_verbs, name="tokens")
 
 
+@contextmanager
+def _books(settings: Settings) -> Iterator[Books]:
+    """One transaction. Wiring is imported here, so that the other verbs start without a database driver."""
+    from baseline.wiring import stores
+
+    with stores.library(settings) as library, library.transaction() as books:
+        yield books
+
+
+def _planner(settings: Settings, books: Books, *, now: float) -> decide.Planner:
+    from baseline.wiring import planning
+
+    return planning.planner(settings, books, now=now)
+
+
+def _channels(settings: Settings) -> Sequence[str]:
+    from baseline.wiring import planning
+
+    return planning.channels(settings)
+
+
 def _actor(by: str) -> str:
     """The name in the audit trail; a container's uid often has no login name."""
     try:
@@ -55,7 +77,7 @@ def list_alerts(
     """Newest first."""
     settings = Settings()
     wanted = WorkloadId.parse(workload, cluster=settings.cluster.name) if workload else None
-    with wiring.library(settings) as library, library.transaction() as books:
+    with _books(settings) as books:
         found = books.alerts.find(disposition=disposition, workload=wanted, limit=limit).items
     table = Table("id", "opened", "workload", "p", "why", "decision")
     for alert in found:
@@ -68,7 +90,7 @@ def list_alerts(
 @alerts.command("show")
 def show_alert(alert_id: str) -> None:
     """One alert with its reasons and edges."""
-    with wiring.library(Settings()) as library, library.transaction() as books:
+    with _books(Settings()) as books:
         alert = books.alerts.get(alert_id)
         found = books.restrictions.find(alert_id=alert_id).items
     _print_alert(alert)
@@ -86,8 +108,8 @@ def confirm_alert(
     """It was an attack: a restriction in force is held, the windows never teach."""
     settings = Settings()
     clock = SystemClock()
-    with wiring.library(settings) as library, library.transaction() as books:
-        planner = wiring.planner(settings, books, now=clock.now())
+    with _books(settings) as books:
+        planner = _planner(settings, books, now=clock.now())
         alert = decide.confirm(
             books, alert_id, by=_actor(by), now=clock.now(), note=note, restrict=restrict, planner=planner
         )
@@ -98,8 +120,8 @@ def confirm_alert(
 def dismiss_alert(alert_id: str, note: Note = "", by: By = "") -> None:
     """It was normal: its restriction ends at once, and the baseline may learn from it."""
     settings = Settings()
-    with wiring.library(settings) as library, library.transaction() as books:
-        now, channels = SystemClock().now(), wiring.channels(settings)
+    with _books(settings) as books:
+        now, channels = SystemClock().now(), _channels(settings)
         alert = decide.dismiss(books, alert_id, by=_actor(by), now=now, note=note, channels=channels)
     _print_alert(alert)
 
@@ -110,7 +132,7 @@ def list_restrictions(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
 ) -> None:
     """Newest first."""
-    with wiring.library(Settings()) as library, library.transaction() as books:
+    with _books(Settings()) as books:
         found = books.restrictions.find(states=LIVE if live else None, limit=limit).items
     now = SystemClock().now()
     table = Table("id", "workload", "denied", "state", "ends in", "approved by", "ended by")
@@ -127,7 +149,7 @@ def list_restrictions(
 @restrictions.command("show")
 def show_restriction(restriction_id: str) -> None:
     """One restriction, what the guards said, and its rules."""
-    with wiring.library(Settings()) as library, library.transaction() as books:
+    with _books(Settings()) as books:
         restriction = books.restrictions.get(restriction_id)
     _print_restriction(restriction, now=SystemClock().now())
 
@@ -141,7 +163,7 @@ def apply_restriction(
     """Approve a proposed restriction; control applies it within seconds. Asking twice is one restriction."""
     settings = Settings()
     now = SystemClock().now()
-    with wiring.library(settings) as library, library.transaction() as books:
+    with _books(settings) as books:
         proposed = books.restrictions.get(restriction_id)
         if proposed.state not in LIVE | {State.PROPOSED}:
             raise NotAllowed(f"restriction {restriction_id} is {proposed.state}: {proposed.detail}")
@@ -152,7 +174,7 @@ def apply_restriction(
             ttl_s=parse_duration(ttl) if ttl else None,
             by=_actor(by),
             now=now,
-            planner=wiring.planner(settings, books, now=now),
+            planner=_planner(settings, books, now=now),
         )
     _print_restriction(restriction, now=now)
 
@@ -165,7 +187,7 @@ def hold_restriction(
     settings = Settings()
     now = SystemClock().now()
     hold_s = parse_duration(duration) if duration else settings.restriction.hold_s
-    with wiring.library(settings) as library, library.transaction() as books:
+    with _books(settings) as books:
         restriction = decide.hold(books, restriction_id, by=_actor(by), now=now, hold_s=hold_s)
     _print_restriction(restriction, now=now)
 
@@ -174,8 +196,8 @@ def hold_restriction(
 def release_restriction(restriction_id: str, note: Note = "", by: By = "") -> None:
     """End a restriction now."""
     settings = Settings()
-    now, channels = SystemClock().now(), wiring.channels(settings)
-    with wiring.library(settings) as library, library.transaction() as books:
+    now, channels = SystemClock().now(), _channels(settings)
+    with _books(settings) as books:
         restriction = decide.release(books, restriction_id, by=_actor(by), now=now, note=note, channels=channels)
     _print_restriction(restriction, now=now)
 
@@ -187,7 +209,7 @@ def create_token(
     expires_in: Annotated[str, typer.Option(help="Time until it expires, such as 30d; never by default.")] = "",
 ) -> None:
     """Print a new secret once; only its hash is stored."""
-    with wiring.library(Settings()) as library, library.transaction() as books:
+    with _books(Settings()) as books:
         lifetime_s = parse_duration(expires_in) if expires_in else None
         secret = tokens.create(
             books, name=name, role=role, entropy=secrets.token_bytes(32), now=SystemClock().now(), by=_actor(""),
@@ -199,7 +221,7 @@ def create_token(
 @token_verbs.command("list")
 def list_tokens() -> None:
     """Names, roles and states; no secrets."""
-    with wiring.library(Settings()) as library, library.transaction() as books:
+    with _books(Settings()) as books:
         found = books.tokens.all()
     table = Table("name", "role", "created", "expires", "revoked")
     for token in found:
@@ -211,7 +233,7 @@ def list_tokens() -> None:
 @token_verbs.command("revoke")
 def revoke_token(name: str) -> None:
     """End a token now."""
-    with wiring.library(Settings()) as library, library.transaction() as books:
+    with _books(Settings()) as books:
         tokens.revoke(books, name, by=_actor(""), now=SystemClock().now())
 
 

@@ -1,4 +1,7 @@
-"""One verb a process. Each serves /livez, /readyz and /metrics, and ends cleanly on SIGTERM and SIGINT."""
+"""One verb a process. Each serves /livez, /readyz and /metrics, and ends cleanly on SIGTERM and SIGINT.
+
+Wiring is imported where a verb begins, so that each process loads what it needs: the janitor has no database driver.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from baseline import wiring
 from baseline.adapters import logs
 from baseline.adapters.clock import SystemClock
 from baseline.adapters.metrics import PrometheusMetrics
@@ -31,22 +33,28 @@ def register(root: typer.Typer) -> None:
 
 def agent() -> None:
     """Tail this node's flow logs into Kafka."""
+    from baseline.wiring import agent as wired
+
     settings, clock, metrics = _begin("agent")
-    with wiring.agent(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
+    with wired.agent(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
         running.run()
 
 
 def stream() -> None:
     """Consume flow records: windows, scores, alerts."""
+    from baseline.wiring import stream as wired
+
     settings, clock, metrics = _begin("stream")
-    with wiring.stream(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
+    with wired.stream(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
         running.run()
 
 
 def control() -> None:
     """Plan, guard, apply, expire and release restrictions; tell the channels. A second one stands by."""
+    from baseline.wiring import control as wired
+
     settings, clock, metrics = _begin("control")
-    with wiring.control(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
+    with wired.control(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
         running.run()
 
 
@@ -54,8 +62,10 @@ def janitor(
     once: Annotated[bool, typer.Option("--once", help="One pass, for a CronJob.")] = False,
 ) -> None:
     """End expired restrictions even when everything else is dead: needs the cluster, no database and no Kafka."""
+    from baseline.wiring import cluster as wired
+
     settings, clock, metrics = _begin("janitor")
-    running = wiring.janitor(settings, clock=clock, metrics=metrics)
+    running = wired.janitor(settings, clock=clock, metrics=metrics)
     if once:
         typer.echo(f"ended {running.run_once()} restrictions")
         return
@@ -65,8 +75,10 @@ def janitor(
 
 def web() -> None:
     """Serve the REST API."""
+    from baseline.wiring import web as wired
+
     settings, clock, metrics = _begin("web")
-    with wiring.web(settings, clock=clock, metrics=metrics) as running:
+    with wired.web(settings, clock=clock, metrics=metrics) as running:
         running.run()
 
 
@@ -77,8 +89,10 @@ def feed(
     ] = 0.0,
 ) -> None:
     """Feed recordings through the agent's path, with the heartbeats their hosts would have sent."""
+    from baseline.wiring import agent as wired
+
     settings, clock, metrics = _begin("feed")
-    fed = wiring.feed(settings, files, speed=speed or None, clock=clock, metrics=metrics)
+    fed = wired.feed(settings, files, speed=speed or None, clock=clock, metrics=metrics)
     typer.echo(f"{fed.sent} flows sent, {fed.dead} dead letters, up to {rfc3339(fed.event_time)}")
 
 
@@ -86,15 +100,19 @@ def migrate(
     topics: Annotated[bool, typer.Option(help="Also make the Kafka topics.")] = True,
 ) -> None:
     """Bring the database to this version, and make missing topics with an explicit retention."""
+    from baseline.wiring import stores as wired
+
     settings, _, _ = _begin("migrate")
-    for line in wiring.migrate(settings, topics=topics):
+    for line in wired.migrate(settings, topics=topics):
         typer.echo(line)
 
 
 def expire_history() -> None:
     """Delete history past its retention."""
+    from baseline.wiring import stores as wired
+
     settings, clock, _ = _begin("expire-history")
-    typer.echo(f"deleted {wiring.expire_history(settings, now=clock.now())} files")
+    typer.echo(f"deleted {wired.expire_history(settings, now=clock.now())} files")
 
 
 def _begin(process: str) -> tuple[Settings, SystemClock, PrometheusMetrics]:

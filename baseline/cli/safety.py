@@ -9,11 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from baseline import wiring
 from baseline.adapters.clock import SystemClock
-from baseline.adapters.metrics import PrometheusMetrics
-from baseline.cli import doctor as checks
-from baseline.control import janitor
 from baseline.settings import Settings
 
 _out = Console(highlight=False, markup=False)
@@ -36,7 +32,9 @@ def register(root: typer.Typer) -> None:
 
 def enforcement(switch: Annotated[Switch, typer.Argument(help="on, off or status.")] = Switch.STATUS) -> None:
     """The red button: off means no new restriction. It does not release what stands; see release-all."""
-    cluster = wiring.cluster(Settings(), SystemClock())
+    from baseline.wiring import cluster as wired
+
+    cluster = wired.cluster(Settings(), SystemClock())
     if switch is not Switch.STATUS:
         cluster.set_enforcement(enabled=switch is Switch.ON)
     typer.echo("on" if cluster.enforcement_enabled() else "off")
@@ -46,10 +44,14 @@ def release_all(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Press the red button and delete every restriction of ours in the cluster. Needs no database and no Kafka."""
+    from baseline.adapters.metrics import PrometheusMetrics
+    from baseline.control import janitor
+    from baseline.wiring import cluster as wired
+
     settings = Settings()
     if not yes:
         typer.confirm("Release every restriction of this installation?", abort=True)
-    cluster = wiring.cluster(settings, SystemClock())
+    cluster = wired.cluster(settings, SystemClock())
     swept = janitor.release_all(cluster, instance=settings.cluster.instance, metrics=PrometheusMetrics())
     typer.echo(f"released {len(swept.deleted)} restrictions; enforcement is off")
     for name, why in swept.failed.items():
@@ -60,6 +62,8 @@ def release_all(
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
     """Check everything this installation needs, each with a hint; exit 1 when something is wrong."""
+    from baseline.cli import doctor as checks
+
     found = checks.examine(Settings())
     if as_json:
         typer.echo(checks.to_json(found))

@@ -13,7 +13,6 @@ import structlog
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from baseline import wiring
 from baseline.adapters.clock import PlayedClock
 from baseline.adapters.metrics import PrometheusMetrics
 from baseline.domain.errors import Unavailable
@@ -31,6 +30,11 @@ from baseline.settings import (
     StreamSettings,
     WebSettings,
 )
+from baseline.wiring import cluster as wired_cluster
+from baseline.wiring import control as wired_control
+from baseline.wiring import stores as wired_stores
+from baseline.wiring import stream as wired_stream
+from baseline.wiring import web as wired_web
 
 log = structlog.get_logger()
 
@@ -86,7 +90,7 @@ class Product:
 
     settings: Settings
     clock: PlayedClock
-    stream: wiring.StreamProcess
+    stream: wired_stream.StreamProcess
     metrics: PrometheusMetrics
     token: str
     url: str = ""
@@ -101,17 +105,17 @@ class Product:
 @contextmanager
 def running(settings: Settings, clock: PlayedClock, *, wait: Callable[[float], bool]) -> Iterator[Product]:
     """Start everything, and stop it in the order that leaves nothing behind."""
-    wiring.migrate(settings, topics=True)
-    wiring.cluster(settings, clock).set_enforcement(enabled=True)
+    wired_stores.migrate(settings, topics=True)
+    wired_cluster.cluster(settings, clock).set_enforcement(enabled=True)
     metrics = PrometheusMetrics()
     with ExitStack() as stack:
-        library = stack.enter_context(wiring.library(settings))
+        library = stack.enter_context(wired_stores.library(settings))
         with library.transaction() as books:
             entropy = secrets.token_bytes(32)
             token = tokens.create(books, name="demo", role=Role.RESPONDER, entropy=entropy, now=clock.now(), by="demo")
-        stream = stack.enter_context(wiring.stream(settings, clock=clock, metrics=metrics))
+        stream = stack.enter_context(wired_stream.stream(settings, clock=clock, metrics=metrics))
         control = stack.enter_context(
-            wiring.control(
+            wired_control.control(
                 settings,
                 clock=clock,
                 metrics=metrics,
@@ -119,8 +123,8 @@ def running(settings: Settings, clock: PlayedClock, *, wait: Callable[[float], b
                 poll_s=CONTROL_EVERY_S,
             )
         )
-        web = stack.enter_context(wiring.web(settings, clock=clock, metrics=PrometheusMetrics()))
-        janitor = wiring.janitor(settings, clock=clock, metrics=PrometheusMetrics())
+        web = stack.enter_context(wired_web.web(settings, clock=clock, metrics=PrometheusMetrics()))
+        janitor = wired_cluster.janitor(settings, clock=clock, metrics=PrometheusMetrics())
         product = Product(settings=settings, clock=clock, stream=stream, metrics=metrics, token=token)
         threads = [
             _thread(product, name, run)
@@ -154,7 +158,7 @@ def _thread(product: Product, name: str, run: Callable[[], None]) -> threading.T
     return thread
 
 
-def _address(web: wiring.WebProcess, product: Product, *, wait: Callable[[float], bool]) -> str:
+def _address(web: wired_web.WebProcess, product: Product, *, wait: Callable[[float], bool]) -> str:
     """Where the API listens, once it does."""
     for _ in range(round(START_WITHIN_S / 0.05)):
         product.check()

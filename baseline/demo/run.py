@@ -11,7 +11,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from baseline import wiring
 from baseline.adapters.clock import PlayedClock, SystemClock
 from baseline.agent.feed import FeedHooks
 from baseline.demo import report, truth
@@ -25,6 +24,9 @@ from baseline.domain.errors import Unavailable
 from baseline.domain.modelset import Alias
 from baseline.domain.restriction import ENDED
 from baseline.services import train
+from baseline.wiring import agent as wired_agent
+from baseline.wiring import cluster as wired_cluster
+from baseline.wiring import stores as wired_stores
 
 LEARN_WITHIN_S = 120.0  # of real time
 STEP_S = 5.0  # of the recording's time
@@ -85,7 +87,7 @@ class _Story:
         self._watch = watch
         self._system = SystemClock()
         self._operator = Operator(product.url, product.token)
-        self._player = Player(wiring.cluster(product.settings, product.clock))
+        self._player = Player(wired_cluster.cluster(product.settings, product.clock))
         self._library = self._open_library()
         self._phase = "learning"
         self._model_set = ""
@@ -94,7 +96,7 @@ class _Story:
 
     def _open_library(self) -> Any:  # noqa: ANN401 - see close
         self._stack = ExitStack()
-        return self._stack.enter_context(wiring.library(self._product.settings))
+        return self._stack.enter_context(wired_stores.library(self._product.settings))
 
     def close(self) -> None:
         """Let connections go."""
@@ -105,7 +107,7 @@ class _Story:
         """Feed the first part as fast as it goes, fit what the stream wrote to history, promote it."""
         product, clock = self._product, self._product.clock
         hooks = FeedHooks(on_time=clock.advance_to)
-        wiring.feed(
+        wired_agent.feed(
             product.settings, [first], speed=None, clock=self._system, metrics=product.metrics, hooks=hooks,
             tail_s=0, hosts=self._source.hosts,
         )  # fmt: skip
@@ -120,12 +122,12 @@ class _Story:
 
     def _fit(self) -> None:
         settings = self._product.settings
-        shelf = wiring.shelf(settings)
-        recipe = wiring.recipe("demo")
+        shelf = wired_stores.shelf(settings)
+        recipe = wired_stores.recipe("demo")
         fitted: list[Any] = []
 
         def fit() -> None:
-            history, now = wiring.history(settings), self._product.clock.now()
+            history, now = wired_stores.history(settings), self._product.clock.now()
             since, until = self._source.start, self._source.cut
             fitted.append(train.fit_set(history, recipe=recipe, since=since, until=until, now=now, seed=1))
 
@@ -163,7 +165,7 @@ class _Story:
             self._show((event_time - self._source.cut) / (self._source.end - self._source.cut))
 
         hooks = FeedHooks(transform=self._player.transform, on_time=on_time)
-        wiring.feed(
+        wired_agent.feed(
             product.settings, [rest], speed=None, clock=self._system, metrics=product.metrics, hooks=hooks,
             tail_s=120, hosts=self._source.hosts,
         )  # fmt: skip

@@ -1,0 +1,90 @@
+"""The consumer."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from baseline.adapters.checkpoints import FileCheckpoints
+from baseline.adapters.kafka import KafkaFlowSource
+from baseline.features.windows import WindowOptions
+from baseline.ports import Clock, FlowSource, Metrics
+from baseline.services.score import JudgeOptions
+from baseline.settings import Settings
+from baseline.stream.loop import StreamLoop, Told
+from baseline.stream.modelwatch import ModelWatch
+from baseline.stream.status import Stores, StreamOptions
+from baseline.stream.steps import PlainDecoder
+from baseline.stream.trace import MetricsTrace
+from baseline.wiring import Ready
+from baseline.wiring.planning import channels
+from baseline.wiring.stores import dead_letters, history, kafka, library, shelf, sink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamProcess:
+    """The consumer, ready to run."""
+
+    loop: StreamLoop
+
+    def run(self) -> None:
+        """Until the clock is stopped; then everything is checkpointed."""
+        self.loop.run()
+
+    def ready(self) -> Ready:
+        """Ready while rounds succeed."""
+        status = self.loop.status()
+        detail = {"partitions": status.partitions, "lag_records": status.lag_records, "model_set": status.model_set}
+        return status.is_ready, {**detail, "last_error": status.last_error}
+
+
+@contextmanager
+def stream(settings: Settings, *, clock: Clock, metrics: Metrics) -> Iterator[StreamProcess]:
+    """Consumes flow records."""
+    chosen = settings.stream
+    options = StreamOptions(
+        windows=WindowOptions(
+            grace_s=chosen.window_delay_s,
+            lateness_s=int(chosen.lateness_s),
+            silence_after_s=chosen.silence_s,
+            edges_cap=chosen.edges_max,
+        ),
+        judge=JudgeOptions(alerts_per_week=settings.detection.alerts_per_week, zone=settings.detection.time_zone),
+        channels=tuple(channels(settings)),
+        checkpoint_interval_s=chosen.checkpoint_interval_s,
+        history_interval_s=settings.history.write_interval_s,
+        member=settings.kafka.instance_id or f"{socket.gethostname()}-{os.getpid()}",
+    )
+
+    def connect(assigned: Told, revoked: Told) -> FlowSource:
+        return KafkaFlowSource(
+            kafka(settings.kafka, process="stream"),
+            settings.kafka.flows_topic,
+            settings.kafka.group,
+            instance_id=settings.kafka.instance_id,
+            session_timeout_s=settings.kafka.session_timeout_s,
+            on_assigned=assigned,
+            on_revoked=revoked,
+        )
+
+    with library(settings) as books, sink(settings, process="stream") as producer:
+        yield StreamProcess(
+            loop=StreamLoop(
+                connect=connect,
+                stores=Stores(
+                    library=books,
+                    history=history(settings),
+                    checkpoints=FileCheckpoints(chosen.checkpoint_url),
+                    dead_letters=dead_letters(settings, producer),
+                ),
+                models=ModelWatch(shelf(settings), metrics=metrics, reload_s=settings.models.reload_s),
+                decode=PlainDecoder(cluster=settings.cluster.name),
+                clock=clock,
+                metrics=metrics,
+                trace=MetricsTrace(metrics),
+                options=options,
+            )
+        )
