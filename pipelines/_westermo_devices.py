@@ -16,7 +16,7 @@ NAMESPACE = "plant"
 WORKSTATION = "workstation"
 RELAY = "pi-a2"  # A2: in the middle of other devices' traffic, under their addresses
 LOCAL_TIME_OFFSET_S = 3600.0  # events.txt counts local time (CET) as if it were UTC; the CSV files count UTC
-HASH_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes ReplicaSet hashes from
+HASH_ALPHABET = "456789bcdf"  # what Kubernetes encodes the decimal digits of a ReplicaSet hash with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

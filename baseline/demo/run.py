@@ -59,7 +59,6 @@ def run(options: DemoOptions, *, watch: Watch) -> dict[str, Any]:
     began = time.monotonic()
     system = SystemClock()
     recording = options.recording or shipped("westermo-clean.jsonl.gz" if options.is_clean else "westermo.jsonl.gz")
-    events = options.events or (shipped("westermo.events.csv") if options.recording is None else None)
     source = read(recording, learned=options.learned)
     first, rest = split(source, options.folder)
     clock = PlayedClock(source.start)
@@ -72,9 +71,15 @@ def run(options: DemoOptions, *, watch: Watch) -> dict[str, Any]:
         story.learn(first)
         story.play(rest)
         story.end()
-        return report.build(
-            story.facts(), events=truth.read_events(events) if events else None, seconds=time.monotonic() - began
-        )
+        return report.build(story.facts(), events=_events(options), seconds=time.monotonic() - began)
+
+
+def _events(options: DemoOptions) -> list[truth.Event] | None:
+    """What to compare with: nothing for an unlabelled recording; no attack for the clean one."""
+    if options.is_clean:
+        return []
+    labels = options.events or (shipped("westermo.events.csv") if options.recording is None else None)
+    return truth.read_events(labels) if labels else None
 
 
 class _Story:

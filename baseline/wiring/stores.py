@@ -72,7 +72,7 @@ def shelf(settings: Settings) -> FolderShelf:
 def recipe(name: str) -> Recipe:
     """A shipped recipe: package data in the wheel, models/recipes in a checkout."""
     packed = files("baseline").joinpath("recipes", f"{name}.toml")
-    checkout = Path(__file__).resolve().parent.parent / "models" / "recipes" / f"{name}.toml"
+    checkout = Path(__file__).resolve().parents[2] / "models" / "recipes" / f"{name}.toml"
     return Recipe.parse(packed.read_text("utf-8") if packed.is_file() else checkout.read_text("utf-8"))
 
 

@@ -181,8 +181,9 @@ def _can_fail(node: ast.FunctionDef) -> bool:
         if isinstance(inner, ast.Assert | ast.Raise):
             return True
         if isinstance(inner, ast.Call):
-            name = ast.unparse(inner.func).split(".")[-1].lstrip("_")
-            if name in CHECKS or name.startswith(("assert", "check", "expect")):
+            path = ast.unparse(inner.func)
+            name = path.split(".")[-1].lstrip("_")
+            if name in CHECKS or path.startswith("checks.") or name.startswith(("assert", "check", "expect")):
                 return True
     return False
 

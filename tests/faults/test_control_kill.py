@@ -99,7 +99,7 @@ def _two_controls(url: str, clusters: tuple[Cluster, Cluster]) -> None:
     assert errors == []
 
 
-def _applied_once(url: str, cluster: Cluster) -> None:
+def _check_applied_once(url: str, cluster: Cluster) -> None:
     library = open_library(url)
     with library.transaction() as books:
         found = books.restrictions.find().items
@@ -127,7 +127,7 @@ def test_two_controls_at_once_over_a_folder_make_one_object_each(tmp_path: Path)
     folders = [ManifestFolder(tmp_path / "restrictions", clock=PlayedClock(NOW)) for _ in range(2)]
     folders[0].set_enforcement(enabled=True)
     _two_controls(url, (folders[0], folders[1]))
-    _applied_once(url, folders[0])
+    _check_applied_once(url, folders[0])
 
 
 def test_two_controls_at_once_over_a_real_api_server_make_one_object_each(tmp_path: Path, kube_api: KubeApi) -> None:
@@ -139,7 +139,7 @@ def test_two_controls_at_once_over_a_real_api_server_make_one_object_each(tmp_pa
     first.ensure_tier()
     first.set_enforcement(enabled=True)
     _two_controls(url, (first, second))
-    _applied_once(url, first)
+    _check_applied_once(url, first)
     for obj in first.policies().objects:
         first.delete(obj)
     first.set_enforcement(enabled=False)
