@@ -39,7 +39,7 @@ coverage: ground  ## all tests with branch coverage, child processes included
 	$(BIN)/coverage erase; $(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS) && $(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 bench: setup  ## the figures of the README
-	$(SYNC) --group bench && $(BIN)/python -m benchmarks.stream
+	$(SYNC) --group bench && $(BIN)/python -m benchmarks.stream && $(BIN)/python -m benchmarks.windows
 
 docs: setup  ## the documents: links, figures, every setting and verb described
 	$(BIN)/pytest tests/docs $(PYTEST_ARGS)

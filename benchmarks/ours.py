@@ -28,7 +28,7 @@ def read(*, bootstrap: str, group: str, expected: int) -> Reading:
 
     source = KafkaFlowSource(KafkaConnection(bootstrap=bootstrap), TOPIC, group, on_assigned=assigned)
     decode, metrics = steps.PlainDecoder(cluster="bench"), PrometheusMetrics()
-    windows = edges = shorter = dead = position = 0
+    windows = edges = bytes_out = shorter = dead = position = 0
     moved = time.monotonic()
     while position < expected:
         batches: dict[Partition, list[Record]] = {}
@@ -45,6 +45,7 @@ def read(*, bootstrap: str, group: str, expected: int) -> Reading:
                 if window.horizon_s == HORIZON_S:
                     windows += 1
                     edges += len(window.edges)
+                    bytes_out += sum(counts.bytes_out for counts in window.edges.values())
                 else:
                     shorter += 1
         if batches:
@@ -55,5 +56,6 @@ def read(*, bootstrap: str, group: str, expected: int) -> Reading:
     cpu_s, wall_s = time.process_time() - began, time.monotonic() - wall
     source.close()
     return Reading(
-        records=position, cpu_s=cpu_s, wall_s=wall_s, windows=windows, edges=edges, other_windows=shorter, rejected=dead
-    )
+        records=position, cpu_s=cpu_s, wall_s=wall_s, windows=windows, edges=edges, bytes_out=bytes_out,
+        other_windows=shorter, rejected=dead,
+    )  # fmt: skip

@@ -18,6 +18,7 @@ class Reading:
     wall_s: float
     windows: int  # closed, of HORIZON_S, not empty
     edges: int  # distinct (peer, port, protocol) in them, summed over windows
+    bytes_out: int  # in them
     other_windows: int = 0  # closed beside those: ours closes windows of 60 s, too
     rejected: int = 0
 

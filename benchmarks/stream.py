@@ -3,7 +3,7 @@
     python -m benchmarks.stream [--records N] [--runs N] [--broker auto|kafka|tansu] [--without-quix] [--json FILE]
 
 Every run is a process of its own that reads the whole topic in a new consumer group; the two sides take turns. Both
-must close the same windows with the same edges, else there is no figure. See docs/benchmarks.md.
+must close the same windows with the same edges and count every byte, else there is no figure. See docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -112,10 +112,12 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def agree(readings: dict[str, list[Reading]], filled: Topic) -> None:
-    """Raise Disagreement unless every run read everything and closed the same windows with the same edges."""
+    """Raise Disagreement unless every run counted every record, in the same windows with the same edges."""
     runs = [reading for side in readings.values() for reading in side]
     if any(run.records != filled.all_records or run.rejected for run in runs):
         raise Disagreement(f"not every run read all {filled.all_records} records: {runs}")
+    if {run.bytes_out for run in runs} != {filled.bytes_out}:
+        raise Disagreement(f"{filled.bytes_out} bytes_out produced, counted {[run.bytes_out for run in runs]}")
     if len({(run.windows, run.edges) for run in runs}) != 1 or not runs[0].windows:
         told = {name: [(run.windows, run.edges) for run in side] for name, side in readings.items()}
         raise Disagreement(f"windows and edges differ: {told}")
@@ -132,8 +134,8 @@ def show(found: dict[str, Any]) -> None:
     """The figures for people."""
     notes = [
         (
-            f"{found['records']:,} records of {found['mean_record_bytes']:,} bytes of {found['workloads']:,} workloads, "
-            f"lz4, {found['partitions']} partitions, {found['broker']}"
+            f"{found['records']:,} records of {found['mean_record_bytes']:,} bytes, {found['workloads']:,} workloads, "
+            f"{found['broker']}, {found['partitions']} partitions, lz4"
         ),
         (
             f"each run closed {found['windows']:,} windows of {HORIZON_S} s with {found['edges']:,} edges; "

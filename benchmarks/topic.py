@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from baseline.adapters.kafka import KafkaConnection, KafkaFlowSink
 from benchmarks import records
@@ -36,6 +37,7 @@ class Topic:
     records: int  # without the tail
     tail: int
     mean_bytes: float  # of the values, without the tail
+    bytes_out: int  # sum over the records, without the tail
 
     @property
     def all_records(self) -> int:
@@ -48,7 +50,9 @@ def broker(kind: str, folder: Path) -> Iterator[tuple[KafkaServer | TansuBroker,
     """A running broker of a kind (kafka, tansu, or auto: Kafka when it is built), with its name and version."""
     jars = built(KAFKA) if shutil.which("java") else None
     if kind == "kafka" and jars is None:
-        raise SystemExit("Apache Kafka is not built: python -m tests.ground.build kafka (needs Java), or --broker tansu")
+        raise SystemExit(
+            "Apache Kafka is not built (python -m tests.ground.build kafka, needs Java); or --broker tansu"
+        )
     server: KafkaServer | TansuBroker
     if kind != "tansu" and jars is not None:
         jar = next((jars / "libs").glob("kafka-clients-*.jar")).stem
@@ -66,10 +70,11 @@ def fill(server: KafkaServer | TansuBroker, *, name: str, count: int, workloads:
     """Produce the records, keyed by workload, lz4, stamped with their event time, and a tail that closes windows."""
     server.create_topic(TOPIC, PARTITIONS, configs={"retention.ms": str(10 * 365 * 86_400_000)})
     sink = KafkaFlowSink(KafkaConnection(bootstrap=server.bootstrap))
-    size = 0
-    last = b""
+    size = bytes_out = 0
+    last: dict[str, Any] = {}
     for number, (key, value) in enumerate(records.records(count, workloads=workloads)):
-        last = value
+        last = json.loads(value)
+        bytes_out += last["bytes_out"]
         size += len(value)
         sink.send(TOPIC, key=key, value=value, timestamp=_event_time(number, count))
         if number % FLUSH_EVERY == FLUSH_EVERY - 1:
@@ -83,8 +88,8 @@ def fill(server: KafkaServer | TansuBroker, *, name: str, count: int, workloads:
     sink.flush(FLUSH_S)
     sink.close()
     return Topic(
-        bootstrap=server.bootstrap, broker=name, records=count, tail=sent, mean_bytes=size / count
-    )  # fmt: skip
+        bootstrap=server.bootstrap, broker=name, records=count, tail=sent, mean_bytes=size / count, bytes_out=bytes_out
+    )
 
 
 def _event_time(number: int, count: int) -> float:
@@ -92,11 +97,10 @@ def _event_time(number: int, count: int) -> float:
     return float(records.START + 15 * (1 + (number * records.SPAN_S // count) // 15) - 1)
 
 
-def _tail(sample: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+def _tail(sample: dict[str, Any]) -> Iterator[tuple[bytes, bytes, int]]:
     """Key, value and partition of one record a host and partition, later than every window that is to close."""
-    record = json.loads(sample)
     end = records.START + records.SPAN_S + TAIL_S
-    record |= {"source_namespace": TAIL_NAMESPACE, "start_time": end - 15, "end_time": end}
+    record = sample | {"source_namespace": TAIL_NAMESPACE, "start_time": end - 15, "end_time": end}
     for host in range(records.HOSTS):
         record |= {"host": f"node-{host:03d}"}
         for partition in range(PARTITIONS):
