@@ -170,9 +170,31 @@ class RestrictionSettings(Room):
     mode: Mode = Field(Mode.RECOMMEND, description=("Mode of namespaces that carry no `calico-baseline/mode` label."))
     ttl_s: Positive = Field(DEFAULT_TTL_S, le=MAX_TTL_S, description="Time to live of a restriction nobody held.")
     hold_s: Positive = Field(HOLD_S, le=MAX_TTL_S, description="What one hold by a person adds at most.")
+    evidence_factor: float = Field(
+        50.0, ge=1, description="Automatic only where p is below the alert threshold divided by this."
+    )
+    evidence_windows: int = Field(2, ge=1, description="Automatic only on evidence at most this many windows old.")
+    lag_max_s: Positive = Field(60.0, description="Automatic only while the stream is at most this far behind.")
     concurrent_max: int = Field(5, ge=0, description="Automatic restrictions at once.")
     namespace_max: int = Field(2, ge=0, description="Automatic restrictions at once in one namespace.")
+    workload_max: int = Field(1, ge=0, description="Restrictions at once on one workload, before a person is asked.")
     hourly_max: int = Field(10, ge=0, description="Automatic restrictions an hour.")
+    burst_max: int = Field(3, ge=0, description="Automatic restrictions in quick succession.")
+    workloads_share: float = Field(
+        0.02, ge=0, le=1, description="Share of all workloads that may be restricted automatically; at least one."
+    )
+    namespace_share: float = Field(
+        0.10, ge=0, le=1, description="Share of a namespace's workloads that may be; at least one."
+    )
+    platform_share: float = Field(
+        0.10, ge=0, le=1, description="More workloads than this anomalous at once is an event of the platform."
+    )
+    platform_min: int = Field(5, ge=1, description="And at least so many.")
+    platform_within_s: Positive = Field(300.0, description="What at once means.")
+    platform_pause_s: Positive = Field(1800.0, description="For how long nothing is automatic after such an event.")
+    protected_nets: tuple[str, ...] = Field(
+        (), description="Networks that are never denied, such as the API server's addresses (CIDR)."
+    )
     cool_down_s: float = Field(
         1800.0, ge=0, description=("After a release the workload is not restricted automatically for this long.")
     )

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from baseline.adapters.history import ParquetHistory
 from baseline.adapters.shelf import FolderShelf
-from baseline.domain.errors import BaselineError, GateRefused
+from baseline.domain.errors import BaselineError, GateRefused, NotFound
+from baseline.domain.modelset import Alias
 from baseline.features import schema
 from baseline.services.promote import promote
 from baseline.services.score import JudgeOptions
@@ -26,7 +27,7 @@ OK, FAILED, REFUSED = 0, 1, 3
 def main(argv: Sequence[str] | None = None) -> int:
     """Gate, then move ``previous`` and ``current``."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.promote", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("id", help="of the model set")
+    parser.add_argument("id", help="of the model set, or `candidate`: what retrain stored last")
     parser.add_argument("--shelf", required=True, help="folder or URL of the shelf")
     parser.add_argument("--history", help="folder or URL of the history; without it only golden attacks are judged")
     parser.add_argument("--alerts-per-week", type=float, default=1.0, help="alert budget of one workload")
@@ -35,9 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     shelf = FolderShelf(args.shelf)
     history = ParquetHistory(args.history, schema_hash=schema.hash()) if args.history else None
     try:
-        recipe = Recipe.parse(shelf.manifest(args.id).recipe)
+        set_id = _named(args.id, shelf)
+        recipe = Recipe.parse(shelf.manifest(set_id).recipe)
         options = JudgeOptions(alerts_per_week=args.alerts_per_week, zone=recipe.zone, horizons_s=recipe.horizons_s)
-        found = promote(args.id, shelf=shelf, history=history, options=options)
+        found = promote(set_id, shelf=shelf, history=history, options=options)
     except GateRefused as error:
         print(f"refused: {error}", file=sys.stderr)
         return REFUSED
@@ -47,10 +49,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, share in found.found.items():
         print(f"golden {name:14} found on {share:.0%} of {found.workloads} workloads")
     print(f"past their budget on the training data: {found.over_budget:.0%}")
-    print(f"current is now {args.id}")
+    print(f"current is now {set_id}")
     if args.report:
-        write_json(args.report, {"id": args.id, **asdict(found)})
+        write_json(args.report, {"id": set_id, **asdict(found)})
     return OK
+
+
+def _named(name: str, shelf: FolderShelf) -> str:
+    """The id an alias stands for, or the id itself."""
+    if name not in {alias.value for alias in Alias}:
+        return name
+    found = shelf.resolve(Alias(name))
+    if found is None:
+        raise NotFound("model set", name)
+    return found
 
 
 if __name__ == "__main__":

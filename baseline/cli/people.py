@@ -111,7 +111,14 @@ def confirm_alert(
     with _books(settings) as books:
         planner = _planner(settings, books, now=clock.now())
         alert = decide.confirm(
-            books, alert_id, by=_actor(by), now=clock.now(), note=note, restrict=restrict, planner=planner
+            books,
+            alert_id,
+            by=_actor(by),
+            now=clock.now(),
+            note=note,
+            restrict=restrict,
+            planner=planner,
+            hold_s=settings.restriction.hold_s,
         )
     _print_alert(alert)
 

@@ -22,7 +22,7 @@ Planner = Callable[[Alert], Restriction | Refusal]
 _TRIES = 5  # control may change a restriction between our read and our write; more often than this it is not chance
 
 
-def confirm(
+def confirm(  # noqa: PLR0913 - keyword-only facts of one decision
     books: Books,
     alert_id: str,
     *,
@@ -32,6 +32,7 @@ def confirm(
     revision: int | None = None,
     restrict: bool = False,
     planner: Planner | None = None,
+    hold_s: float = HOLD_S,
 ) -> Alert:
     """It was an attack: what is in force is held, the windows never teach.
 
@@ -47,7 +48,7 @@ def confirm(
     alert = _decide(books, alert_id, Disposition.CONFIRMED, by=by, now=now, note=note, revision=revision)
     for standing in _of_alert(books, alert_id, LIVE):
         if restrictions.is_wanted(standing, now=now):
-            _hold(books, standing, by=by, now=now)
+            _hold(books, standing, by=by, now=now, hold_s=hold_s)
     if restrict:
         _approve(books, alert, level=Level.R1, ttl_s=None, by=by, now=now, planner=planner)
     return alert

@@ -9,7 +9,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from baseline.domain.alert import Alert
-from baseline.domain.restriction import Restriction
+from baseline.domain.restriction import HOLD_S, Restriction
 from baseline.policy.plan import Refusal
 from baseline.ports import Books, Clock, Library, Metrics, Shelf
 
@@ -30,6 +30,7 @@ class WebOptions:
 
     cluster: str = "default"  # what a bare namespace/name means
     channels: tuple[str, ...] = ()  # whom the outbox tells
+    hold_s: float = HOLD_S  # what a confirmation holds for; a hold may ask for another time
     body_limit: int = 64 * 1024  # bytes of a request
     version: str = "0.1.0"  # said in the OpenAPI document
 

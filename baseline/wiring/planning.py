@@ -9,19 +9,22 @@ from baseline.ports import Books
 from baseline.services import decide, restrict
 from baseline.settings import Settings
 
+# Settings and guards call their numbers by the same names; a test holds the two together.
+_GUARD_NUMBERS = (
+    "evidence_factor", "evidence_windows", "lag_max_s", "protected_namespaces", "protected_nets", "concurrent_max",
+    "namespace_max", "workload_max", "hourly_max", "burst_max", "workloads_share", "namespace_share", "cool_down_s",
+    "platform_share", "platform_min", "platform_within_s", "platform_pause_s",
+)  # fmt: skip
+
 
 def restrict_options(settings: Settings, *, relaxed: frozenset[str] = frozenset()) -> restrict.RestrictOptions:
     """How restrictions are proposed and guarded."""
     chosen = settings.restriction
     guards = GuardOptions(
-        protected_namespaces=chosen.protected_namespaces,
         own_namespace=settings.cluster.namespace,
         cluster=settings.cluster.name,
-        concurrent_max=chosen.concurrent_max,
-        namespace_max=chosen.namespace_max,
-        hourly_max=chosen.hourly_max,
-        cool_down_s=chosen.cool_down_s,
         relaxed=relaxed,
+        **{name: getattr(chosen, name) for name in _GUARD_NUMBERS},
     )
     return restrict.RestrictOptions(mode=chosen.mode, ttl_s=chosen.ttl_s, guards=guards)
 

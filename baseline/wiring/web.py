@@ -38,7 +38,9 @@ def web(settings: Settings, *, clock: Clock, metrics: PrometheusMetrics) -> Iter
             metrics=metrics,
             shelf=shelf(settings),
             planner=lambda tx, alert, now: planner(settings, tx, now=now)(alert),
-            options=WebOptions(cluster=settings.cluster.name, channels=tuple(channels(settings))),
+            options=WebOptions(
+                cluster=settings.cluster.name, channels=tuple(channels(settings)), hold_s=settings.restriction.hold_s
+            ),
         )
         config = uvicorn.Config(
             app, host=settings.web.host, port=settings.web.port, log_config=None, access_log=False, server_header=False

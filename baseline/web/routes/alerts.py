@@ -60,6 +60,7 @@ def confirm_alert(post: Posted, alert_id: str, body: schemas.ConfirmBody | None 
             revision=revision,
             restrict=said.restrict,
             planner=_planner(post.rooms, books, now),
+            hold_s=post.rooms.options.hold_s,
         )
         return Changed(schemas.alert(alert), alert.revision)
 
