@@ -134,9 +134,9 @@ def hash() -> str:  # noqa: A001 - read as schema.hash()
 
 
 def natural(feature: Feature, value: float) -> float:
-    """A value of the vector in natural units: the inverse of ``extract``'s scale."""
+    """A value of the vector in natural units: the inverse of ``extract``'s scale. A plain float, whatever it is given."""
     if feature.measure is Measure.SHARE:
-        return min(1.0, max(0.0, value / SHARE_SCALE))
+        return min(1.0, max(0.0, float(value) / SHARE_SCALE))
     if feature.measure is Measure.RATIO:
         return math.exp(min(value, 60.0))
     return max(0.0, feature.unit * math.expm1(min(value, 60.0)))

@@ -50,6 +50,13 @@ def test_counts_come_back_in_natural_units() -> None:
     assert value(found, "packets_out_out") == pytest.approx(4000)
 
 
+def test_natural_units_are_plain_floats() -> None:
+    """Reasons go into the books, and no codec takes numpy's own numbers."""
+    for feature in schema.FEATURES:
+        for number in np.array([-1.0, 0.0, 0.7, 5.0]):
+            assert type(schema.natural(feature, number)) is float, feature.name
+
+
 def test_directions_are_counted_apart() -> None:
     """What others start is not what the workload starts."""
     found = window((edge(direction=Direction.INGRESS), EdgeCounts(records=1, started=9)))
