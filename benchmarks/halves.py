@@ -42,6 +42,7 @@ class Half:
     name: str
     hours: float
     outcome: Outcome
+    moved_s: float  # how far behind its own time the tested half was moved
 
     def told(self) -> dict[str, Any]:
         """As plain data."""
@@ -56,7 +57,7 @@ class Half:
             "false_alerts": len(self.outcome.false_alerts),
             "false_alerts_per_hour": round(len(self.outcome.false_alerts) / self.hours, 3),
             "missed": [
-                f"{finding.label.label} at {rfc3339(finding.label.start)}"
+                f"{finding.label.label} at {rfc3339(finding.label.start - self.moved_s)}"
                 for finding in self.outcome.findings
                 if finding.found_at is None
             ],
@@ -97,14 +98,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def both(flows: Sequence[Flow], labels: Sequence[Label], *, middle: float) -> list[Half]:
     """Learn the first half and test the second, then the other way round. Flows in order of time."""
-    second = judged(flows, labels, fit_until=middle, name="learned 1st half, tested 2nd")
+    second = judged(flows, labels, fit_until=middle, moved_s=0.0, name="learned 1st half, tested 2nd")
     moved = sorted((later(flow) if flow.end <= middle else flow for flow in flows), key=lambda flow: flow.end)
     begins = min(flow.start for flow in moved if flow.end > flows[-1].end)
     moved_labels = [
         replace(label, start=label.start + MOVED_S, end=label.end + MOVED_S) for label in labels if label.start < middle
     ]
     fit_until = begins - begins % WINDOW_S
-    first = judged(moved, moved_labels, fit_until=fit_until, name="learned 2nd half, tested 1st")
+    first = judged(moved, moved_labels, fit_until=fit_until, moved_s=MOVED_S, name="learned 2nd half, tested 1st")
     return [second, first]
 
 
@@ -113,13 +114,13 @@ def later(flow: Flow) -> Flow:
     return replace(flow, start=flow.start + MOVED_S, end=flow.end + MOVED_S)
 
 
-def judged(flows: Iterable[Flow], labels: Sequence[Label], *, fit_until: float, name: str) -> Half:
+def judged(flows: Iterable[Flow], labels: Sequence[Label], *, fit_until: float, moved_s: float, name: str) -> Half:
     """One evaluation, with the options of ``pipelines.evaluate --mature`` and its defaults."""
     plan = plan_until(fit_until)
     course = run(flows, plan)
     until = plan.test_from + course.hours_tested * HOUR_S + 1
     found = outcome.compare(course.deviations, labels, since=plan.test_from, until=until)
-    return Half(name=name, hours=course.hours_tested, outcome=found)
+    return Half(name=name, hours=course.hours_tested, outcome=found, moved_s=moved_s)
 
 
 def plan_until(fit_until: float) -> Plan:
@@ -162,7 +163,7 @@ def show(found: dict[str, Any]) -> None:
                 f"{row['false_alerts_per_hour']:.2f}",
             )
     missed = [name for half in found["recording"] for name in half["missed"]]
-    notes = [f"not found (times of the first half are moved): {', '.join(missed)}"] if missed else []
+    notes = [f"not found: {', '.join(missed)}"] if missed else []
     figures.show(table, [*notes, figures.told(found["circumstances"])])
 
 
