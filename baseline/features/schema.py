@@ -134,7 +134,7 @@ def hash() -> str:  # noqa: A001 - read as schema.hash()
 
 
 def natural(feature: Feature, value: float) -> float:
-    """A value of the vector in natural units: the inverse of ``extract``'s scale. A plain float, whatever it is given."""
+    """A value of the vector in natural units, a plain float: the inverse of ``extract``'s scale."""
     if feature.measure is Measure.SHARE:
         return min(1.0, max(0.0, float(value) / SHARE_SCALE))
     if feature.measure is Measure.RATIO:
