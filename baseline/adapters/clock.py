@@ -7,10 +7,14 @@ import time
 
 
 class SystemClock:
-    """The machine's clock. ``stop`` ends every wait at once."""
+    """The machine's clock. ``stop`` ends every wait at once.
+
+    Every loop waits once a round, so the clock knows when the main thread last came by: what ``/livez`` asks.
+    """
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
+        self._came_by = time.monotonic()
 
     def now(self) -> float:
         """Epoch seconds, UTC."""
@@ -18,7 +22,18 @@ class SystemClock:
 
     def wait(self, seconds: float) -> bool:
         """Wait; True when the process was asked to stop."""
-        return self._stopped.wait(max(0.0, seconds))
+        self._note()
+        is_stopped = self._stopped.wait(max(0.0, seconds))
+        self._note()
+        return is_stopped
+
+    def since_last_wait_s(self) -> float:
+        """Seconds since the main thread last began or ended a wait."""
+        return time.monotonic() - self._came_by
+
+    def _note(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._came_by = time.monotonic()
 
     def stop(self) -> None:
         """Ask the process to stop; safe in a signal handler."""

@@ -23,6 +23,8 @@ from baseline.settings import Settings
 
 log = structlog.get_logger()
 
+STUCK_S = 300.0  # a loop that has not come round for this long is stuck; the longest pauses and batches take far less
+
 
 def register(root: typer.Typer) -> None:
     """Add the verbs."""
@@ -36,7 +38,7 @@ def agent() -> None:
     from baseline.wiring import agent as wired
 
     settings, clock, metrics = _begin("agent")
-    with wired.agent(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
+    with wired.agent(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready, clock):
         running.run()
 
 
@@ -45,7 +47,7 @@ def stream() -> None:
     from baseline.wiring import stream as wired
 
     settings, clock, metrics = _begin("stream")
-    with wired.stream(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
+    with wired.stream(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready, clock):
         running.run()
 
 
@@ -54,7 +56,10 @@ def control() -> None:
     from baseline.wiring import control as wired
 
     settings, clock, metrics = _begin("control")
-    with wired.control(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready):
+    with (
+        wired.control(settings, clock=clock, metrics=metrics) as running,
+        _ops(settings, metrics, running.ready, clock),
+    ):
         running.run()
 
 
@@ -69,7 +74,7 @@ def janitor(
     if once:
         typer.echo(f"ended {running.run_once()} restrictions")
         return
-    with _ops(settings, metrics, running.ready):
+    with _ops(settings, metrics, running.ready, clock):
         running.run()
 
 
@@ -126,9 +131,16 @@ def _begin(process: str) -> tuple[Settings, SystemClock, PrometheusMetrics]:
 
 @contextmanager
 def _ops(
-    settings: Settings, metrics: PrometheusMetrics, ready: Callable[[], tuple[bool, Mapping[str, Any]]]
+    settings: Settings,
+    metrics: PrometheusMetrics,
+    ready: Callable[[], tuple[bool, Mapping[str, Any]]],
+    clock: SystemClock,
 ) -> Iterator[None]:
-    server = OpsServer(settings.ops.host, settings.ops.port, metrics=metrics, ready=ready, live=lambda: True)
+    """The pages of this process; alive means that its loop came round lately."""
+    server = OpsServer(
+        settings.ops.host, settings.ops.port, metrics=metrics, ready=ready,
+        live=lambda: clock.since_last_wait_s() < STUCK_S,
+    )  # fmt: skip
     log.info("started", ops=server.address)
     try:
         yield

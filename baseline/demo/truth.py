@@ -79,8 +79,8 @@ def compare(
             for event in judged
             if event.number not in unseen
         ],
-        "seconds_to_detect_median": median(delays) if delays else None,
-        "seconds_to_detect_worst": delays[-1] if delays else None,
+        "seconds_to_detect_median": round(median(delays), 1) if delays else None,
+        "seconds_to_detect_worst": round(delays[-1], 1) if delays else None,
         "false_alerts": [alert.id for alert in false],
         "false_alerts_per_hour": round(len(false) / max((until - since) / HOUR_S, 1e-9), 3),
         "denied_peers": [_verdict(restriction, judged) for restriction in restrictions if restriction.applied_at],
@@ -89,7 +89,7 @@ def compare(
 
 def _find(event: Event, alerts: Sequence[Alert]) -> Found | None:
     hits = [
-        Found(event=event, alert=alert.id, after_s=end - event.start)
+        Found(event=event, alert=alert.id, after_s=round(end - event.start, 1))
         for alert in alerts
         if _is_about(alert, event)
         for start, end, _ in alert.timeline
