@@ -13,6 +13,7 @@ from baseline.adapters.kafka import KafkaConnection, KafkaDeadLetters, KafkaFlow
 from baseline.adapters.shelf import FolderShelf
 from baseline.adapters.sql.library import SqlLibrary, open_library
 from baseline.adapters.sql.migrate import migrate as migrate_books
+from baseline.domain.errors import GateRefused
 from baseline.domain.units import DAY_S, HOUR_S
 from baseline.features import schema
 from baseline.services.train import Recipe
@@ -70,10 +71,13 @@ def shelf(settings: Settings) -> FolderShelf:
 
 
 def recipe(name: str) -> Recipe:
-    """A shipped recipe: package data in the wheel, models/recipes in a checkout."""
+    """A shipped recipe: package data in the wheel, models/recipes in a checkout; GateRefused when there is none."""
     packed = files("baseline").joinpath("recipes", f"{name}.toml")
     checkout = Path(__file__).resolve().parents[2] / "models" / "recipes" / f"{name}.toml"
-    return Recipe.parse(packed.read_text("utf-8") if packed.is_file() else checkout.read_text("utf-8"))
+    for found in (packed, checkout):
+        if found.is_file():
+            return Recipe.parse(found.read_text(encoding="utf-8"))
+    raise GateRefused(f"no recipe named {name}")
 
 
 def migrate(settings: Settings, *, topics: bool) -> Sequence[str]:

@@ -17,8 +17,8 @@ from baseline.services import outcome
 from baseline.services.evaluate import run as run_evaluation
 from baseline.services.outcome import Label
 from baseline.services.train import Recipe
+from baseline.wiring import stores
 from pipelines import _report, evaluate
-from pipelines._recipe import recipe_text
 from pipelines._recording import Recording
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "baseline" / "recordings"
@@ -165,8 +165,8 @@ def test_an_alert_is_told_again_after_a_pause_only() -> None:
 
 def test_shipped_recipes_are_read_and_unknown_keys_refused() -> None:
     """A misspelt key must not be ignored."""
-    assert Recipe.parse(recipe_text("default")).horizons_s == (60, 300, 3600)
-    assert Recipe.parse(recipe_text("demo")).is_mature
+    assert stores.recipe("default").horizons_s == (60, 300, 3600)
+    assert stores.recipe("demo").is_mature
     with pytest.raises(GateRefused, match="unknown keys: horizon"):
         Recipe.parse("horizon = [60]")
     with pytest.raises(GateRefused):
