@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,11 +34,22 @@ def register(root: typer.Typer) -> None:
     root.command("expire-history")(expire_history)
 
 
-def agent() -> None:
+class FlowOrigin(StrEnum):
+    """Where an agent reads flow records."""
+
+    FILE = "file"
+
+
+def agent(
+    source: Annotated[FlowOrigin, typer.Option(help="Where to read: `file` tails the flow logs of agent.paths.")] = (
+        FlowOrigin.FILE
+    ),
+) -> None:
     """Tail this node's flow logs into Kafka."""
     from baseline.wiring import agent as wired
 
     settings, clock, metrics = _begin("agent")
+    log.info("agent_source", source=source.value)
     with wired.agent(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready, clock):
         running.run()
 
