@@ -24,7 +24,7 @@ from baseline.domain.window import HORIZONS_S, EdgeCounts
 from baseline.domain.workload import WorkloadId
 from baseline.features import calendar, schema
 from baseline.features.table import IntArray, WindowTable
-from baseline.ports import History
+from baseline.ports import EdgeRow, History
 
 FEWEST_WINDOWS = 8  # of the typical workload at a horizon, below which it is not fitted
 Files = dict[str, bytes]
@@ -125,7 +125,10 @@ def read_part(
         for horizon in recipe.horizons_s
     }
     parts: list[list[EdgeUse]] = [[] for _ in ordered]
-    for row in history.edges(since=since, until=until):
+    # Edges are stored by the hour: the first one has usually begun before `since`, and `until` may lie within the last.
+    for row in history.edges(since=since - since % HOUR_S, until=until):
+        if not _was_used(row, since=since, until=until):
+            continue
         if row.workload in lines and not _is_excluded(row.workload, row.hour, row.hour + HOUR_S, exclude):
             parts[lines[row.workload]].append(use_of(row.key, row.counts, seen=row.hour))
     return Lesson(workloads=ordered, tables=tables, uses=[merged(part) for part in parts], since=since, until=until)
@@ -148,6 +151,11 @@ def gathered(parts: Sequence[Lesson], *, since: float, until: float) -> Lesson:
     }
     uses = [parts[number].uses[old] for _, number, old in places]
     return Lesson(workloads=[workload for workload, _, _ in places], tables=tables, uses=uses, since=since, until=until)
+
+
+def _was_used(row: EdgeRow, *, since: float, until: float) -> bool:
+    """Whether the edge was in use in [since, until), as far as an hour's row tells."""
+    return (row.counts.first_seen or row.hour) < until and (row.counts.last_seen or row.hour + HOUR_S) >= since
 
 
 def use_of(key: EdgeKey, counts: EdgeCounts, *, seen: float) -> EdgeUse:
