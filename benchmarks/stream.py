@@ -72,8 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def child(args: argparse.Namespace) -> Reading:
     """One run of one side, in its own process: imports of the other side must not weigh on it."""
     if args.side == "ours":
+        from baseline.stream import collector
         from benchmarks import ours
 
+        collector.settle()
         return ours.read(bootstrap=args.bootstrap, group=args.group, expected=args.expected)
     from benchmarks import quix
 

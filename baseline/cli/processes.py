@@ -56,9 +56,11 @@ def agent(
 
 def stream() -> None:
     """Consume flow records: windows, scores, alerts."""
+    from baseline.stream import collector
     from baseline.wiring import stream as wired
 
     settings, clock, metrics = _begin("stream")
+    collector.settle()
     with wired.stream(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready, clock):
         running.run()
 
