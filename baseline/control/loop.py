@@ -156,3 +156,7 @@ class Control:
     def _leads(self, *, is_leader: bool) -> None:
         self._metrics.gauge("is_leader", float(is_leader))
         self.status.tell(is_leader=is_leader)
+        if is_leader:
+            self.status.leads()
+        else:
+            self.status.stands_by()

@@ -8,14 +8,17 @@ from typing import Any
 
 from baseline.domain.units import rfc3339
 
+NOT_REACHED = "not reached yet"
+
 
 class Status:
     """Last successes and standing problems by part (books, cluster); written by a loop, read by the ops server."""
 
     def __init__(self, *parts: str) -> None:
         self._lock = threading.Lock()
+        self._parts = parts
         self._succeeded: dict[str, float] = {}
-        self._problems: dict[str, str] = dict.fromkeys(parts, "not reached yet")
+        self._problems: dict[str, str] = dict.fromkeys(parts, NOT_REACHED)
         self._facts: dict[str, Any] = {}
 
     def ok(self, part: str, *, now: float) -> None:
@@ -31,6 +34,16 @@ class Status:
             known = self._problems.get(part, "")
             self._problems[part] = text
         return known.partition(":")[0] != type(error).__name__
+
+    def stands_by(self) -> None:
+        """Another one does the work: this one is ready by waiting. ``leads`` makes it reach its parts itself."""
+        with self._lock:
+            self._problems.clear()
+
+    def leads(self) -> None:
+        """The work begins here: every part still has to answer."""
+        with self._lock:
+            self._problems = {part: self._problems.get(part, NOT_REACHED) for part in self._parts}
 
     def tell(self, **facts: Any) -> None:  # noqa: ANN401 - plain JSON for people
         """Facts beside: is leader, enforcement, counts."""

@@ -72,7 +72,8 @@ def plan_alerts(
 ) -> Sequence[tuple[str, Result]]:
     """Plan every alert that changed since it was last planned, one transaction each; (alert id, result).
 
-    An alert whose restriction a person changed at the same moment is left for the next pass.
+    An alert that moved on meanwhile, or whose restriction a person changed at the same moment, is left for the next
+    pass.
     """
     with library.transaction() as books:
         waiting = list(books.alerts.unplanned(options.batch))
@@ -80,9 +81,12 @@ def plan_alerts(
     for alert in waiting:
         try:
             with library.transaction() as books:
+                # The note comes first: it holds the alert, so that a dismissal lies before all of this or after it.
+                books.alerts.planned(alert.id, revision=alert.revision)
+                if books.alerts.get(alert.id).revision != alert.revision:
+                    continue  # somebody decided, or newer evidence came: never act on what was read before that
                 before = _stored(books, restriction_id(alert.id, Level.R1))
                 outcome = propose(books, alert, now=now, options=options, around=around)
-                books.alerts.planned(alert.id, revision=alert.revision)
         except StaleRevision:
             continue
         result = _result(outcome, before)

@@ -194,3 +194,35 @@ def test_a_problem_is_news_once_and_ready_again_when_it_is_gone() -> None:
     assert status.problem("cluster", Unavailable("down")) is True
     assert status.problem("cluster", Unavailable("still down")) is False
     assert status.problem("cluster", Denied("403")) is True
+
+
+def test_a_standby_is_ready_and_a_new_leader_has_to_reach_its_parts() -> None:
+    """Waiting is the standby's whole work; who takes over is not ready before books and cluster answered."""
+    setup = Setup()
+    seen = []
+
+    class Stopping(PlayedClock):
+        """Stops the loop at its second pause: once standing by, once as leader."""
+
+        def wait(self, seconds: float) -> bool:
+            seen.append(setup.control.status.ready())
+            if len(seen) == 1:
+                first.__exit__(None, None, None)
+                return False
+            return True
+
+    first = setup.library.advisory_lock("control")
+    assert first.__enter__() is True
+    setup.control = Control(
+        setup.library, setup.cluster, clock=Stopping(NOW), metrics=setup.metrics, options=AUTO, seed=7
+    )
+    setup.control.run()
+    assert [(is_ready, told["is_leader"]) for is_ready, told in seen] == [(True, False), (True, True)]
+    status = Status("books", "cluster")
+    status.stands_by()
+    assert status.ready()[0] is True
+    status.leads()
+    assert status.ready() == (
+        False,
+        {"problems": {"books": "not reached yet", "cluster": "not reached yet"}, "last_success": {}},
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -19,7 +21,8 @@ from baseline.domain.workload import WorkloadId
 from baseline.policy import contract
 from baseline.policy.render import render
 from baseline.policy.situation import GuardOptions
-from baseline.ports import NamespaceFacts, WorkloadFacts
+from baseline.ports import Books, Library, NamespaceFacts, WorkloadFacts
+from baseline.services import decide
 from baseline.services.attempts import Attempts
 from baseline.services.reconcile import ReconcileOptions, Report, reconcile
 from baseline.services.restrict import RestrictOptions, Result, Surroundings, plan_alerts
@@ -437,3 +440,31 @@ def test_a_proposal_is_never_written(control: Control) -> None:
     """Recommended is not approved."""
     control.store(proposed())
     assert control.run().writes == 0
+
+
+def test_a_dismissal_just_after_the_alert_was_read_for_planning_is_respected(control: Control) -> None:
+    """Control reads what waits, then plans one by one: a person may decide in between."""
+    control.store(alert())
+    began: list[int] = []
+
+    class Interrupted:
+        """The library; a person dismisses between the first transaction and the second."""
+
+        @contextmanager
+        def transaction(self) -> Iterator[Books]:
+            began.append(1)
+            if len(began) == 2:
+                with control.library.transaction() as books:
+                    decide.dismiss(books, alert().id, by="ada", now=NOW)
+            with control.library.transaction() as books:
+                yield books
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(control.library, name)
+
+    around = Surroundings(namespaces={}, lag_s=1.0)
+    options = RestrictOptions(mode=Mode.AUTO_NARROW)
+    library = cast("Library", Interrupted())
+    assert list(plan_alerts(library, now=NOW, options=options, around=around, metrics=control.metrics)) == []
+    assert control.book() == []
+    assert control.plan() == []
