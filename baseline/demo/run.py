@@ -24,6 +24,7 @@ from baseline.domain.errors import Unavailable
 from baseline.domain.modelset import Alias
 from baseline.domain.restriction import ENDED
 from baseline.services import train
+from baseline.services.signs import CURRENT_S
 from baseline.wiring import agent as wired_agent
 from baseline.wiring import cluster as wired_cluster
 from baseline.wiring import stores as wired_stores
@@ -31,6 +32,7 @@ from baseline.wiring import stores as wired_stores
 LEARN_WITHIN_S = 120.0  # of real time
 STEP_S = 5.0  # of the recording's time
 CATCH_UP_S = 10.0  # of real time, a step of the player waits for the stream at most
+SIGN_S = CURRENT_S / 2  # of the recording's time, that the stream's last sign of life may be old
 ENDING_STEP_S = 300.0  # of the recording's time, while what is left runs out
 ENDING_STEPS = 24 * 12 + 2  # a day and a bit: the longest a restriction may live
 
@@ -164,7 +166,7 @@ class _Story:
                 return  # told of every record; the world is looked at every few seconds of the recording
             pace.reach(event_time)
             product.clock.advance_to(event_time)
-            self._until("the stream keeps up", self._is_read, within_s=CATCH_UP_S, must=False)
+            self._until("the stream keeps up", self._keeps_up, within_s=CATCH_UP_S, must=False)
             self._operator.look(now=product.clock.now())
             self._player.look()
             self._show((event_time - self._source.cut) / (self._source.end - self._source.cut))
@@ -216,6 +218,13 @@ class _Story:
         metrics = self._product.metrics
         seen = metrics.value("flows_consumed_total", result="ok") + metrics.value("flows_consumed_total", result="dead")
         return seen >= metrics.value("agent_records_sent_total") > 0
+
+    def _keeps_up(self) -> bool:
+        """All is read, and the stream said so lately: control leaves all to a person when it hears nothing."""
+        if not self._is_read():
+            return False
+        with self._library.transaction() as books:
+            return bool(books.signs.since(self._product.clock.now() - SIGN_S))
 
     def _watermark(self) -> float:
         return self._product.stream.loop.status().watermark or 0.0
