@@ -103,7 +103,7 @@ def parse(value: bytes, *, cluster: str, host: str) -> Flow:
         counts=_counts(record),
         enforced=parse_trace(policies.enforced_policies or policies.all_policies or ()) if policies else (),
         pending=parse_trace(policies.pending_policies or ()) if policies else (),
-        domains=tuple(sorted(set(record.dest_domains))) if record.dest_domains else (),
+        domains=fields.domains(record.dest_domains),
         process=fields.absent(record.process_name or ""),
         mirrored=record.mirrored,
     )

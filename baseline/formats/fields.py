@@ -6,6 +6,7 @@ Everything is cached by value: a log names the same few thousand endpoints again
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Annotated
@@ -24,7 +25,9 @@ INTERVAL_MAX_S = 86_400  # no exporter aggregates longer than a day
 
 _CACHED = 65_536
 _NAME_MAX = 253  # of a Kubernetes object
-_UNSAFE = re.compile(r"[\x00-\x20/\x7f]")  # a slash would forge the key of another workload
+_UNSAFE = re.compile(
+    r"[\x00-\x20/\x7f-\x9f]"
+)  # a slash would forge the key of another workload, the rest drive terminals
 _ACTIONS = {"allow": Action.ALLOW, "deny": Action.DENY}
 _REPORTERS = {"src": Reporter.SRC, "dst": Reporter.DST}
 _PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmp6", "132": "sctp"}
@@ -63,6 +66,11 @@ def named(field: str, text: str) -> str:
     if text and (len(text) > _NAME_MAX or _UNSAFE.search(text)):
         raise MalformedRecord("bad_name", field=field, value=text)
     return text
+
+
+def domains(stated: Iterable[str] | None) -> tuple[str, ...]:
+    """Domain names, sorted. Unsafe ones are left out, not refused: who owns a domain must not make its flows vanish."""
+    return tuple(sorted({name for name in stated or () if len(name) <= _NAME_MAX and not _UNSAFE.search(name)} - {""}))
 
 
 def interval(start: int | None, end: int | None, *, widen_s: int) -> tuple[int, int]:

@@ -1,0 +1,108 @@
+"""What an alert takes in, and what a person may say of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from baseline.domain import alert as alerts
+from baseline.domain.alert import EDGES_KEPT, MERGE_WITHIN_S, TIMELINE_KEPT, Alert, Decision, Disposition
+from baseline.domain.deviation import Deviation, Family, Maturity
+from baseline.domain.edge import Peer, PeerKind
+from baseline.domain.errors import NotAllowed
+from baseline.domain.workload import WorkloadId
+from tests.unit.policy.making import BILLING, DB, NOW, WEB, evidence
+
+T0 = int(NOW) - 60
+
+
+def deviation(start: int = T0, **changes: Any) -> Deviation:
+    """A minute towards the database, far past its threshold."""
+    told: dict[str, Any] = {
+        "workload": WEB, "window_start": start, "window_end": start + 60, "p": 1e-7, "threshold": 1e-5,
+        "family": Family.FAN_OUT, "families": (Family.FAN_OUT,), "reasons": (), "edges": (evidence(DB),),
+        "maturity": Maturity.MATURE, "model_set": "test", **changes,
+    }  # fmt: skip
+    return Deviation(**told)
+
+
+def opened(**changes: Any) -> Alert:
+    """The alert of the first minute."""
+    return alerts.opened(deviation(**changes), sentence="first", recorded_at=NOW)
+
+
+def test_the_same_deviation_opens_the_same_alert() -> None:
+    """Replaying the log never doubles one, whichever model judged."""
+    assert opened().id == opened(model_set="another").id
+    assert opened().id != opened(family=Family.VOLUME).id
+    assert opened().id != opened(start=T0 + 60).id
+
+
+@pytest.mark.parametrize(
+    ("what", "later", "is_absorbed"),
+    [
+        ("the next minute", deviation(T0 + 60), True),
+        ("an hour of silence", deviation(T0 + 60 + MERGE_WITHIN_S), True),
+        ("more than an hour of silence", deviation(T0 + 120 + MERGE_WITHIN_S), False),
+        ("before it began", deviation(T0 - 120), False),
+        ("another workload", deviation(T0 + 60, workload=WorkloadId("cluster", "shop", "api")), False),
+        ("another workload of the same name", deviation(T0 + 60, workload=replace(WEB, cluster="west")), False),
+        ("another victim", deviation(T0 + 60, edges=(evidence(BILLING),)), False),
+        ("one more victim", deviation(T0 + 60, edges=(evidence(DB), evidence(BILLING))), False),
+        ("a trace of another peer", deviation(T0 + 60, edges=(evidence(DB), evidence(BILLING, share=0.05))), True),
+        ("another family, same peer", deviation(T0 + 60, family=Family.VOLUME, families=(Family.VOLUME,)), True),
+        ("no main peer, same family", deviation(T0 + 60, edges=()), True),
+        ("no main peer, another family", deviation(T0 + 60, edges=(), family=Family.TIMING), False),
+    ],
+)
+def test_an_alert_absorbs_more_of_the_same(what: str, later: Deviation, is_absorbed: bool) -> None:
+    """Same workload, soon enough, no other peers."""
+    told = alerts.absorbs(opened(), later)
+    assert told is is_absorbed, what
+
+
+def test_merging_keeps_the_strongest_and_the_span() -> None:
+    """The smallest p with its sentence; all families in order; the newest window's end."""
+    alert = opened()
+    weaker = alerts.merged(alert, deviation(T0 + 60, p=1e-6, families=(Family.NOVELTY,)), sentence="weaker")
+    stronger = alerts.merged(weaker, deviation(T0 + 120, p=1e-9), sentence="stronger")
+    assert (weaker.p, weaker.sentence) == (1e-7, "first")
+    assert (stronger.p, stronger.sentence) == (1e-9, "stronger")
+    assert stronger.families == (Family.FAN_OUT, Family.NOVELTY)
+    assert (stronger.id, stronger.opened_at, stronger.updated_at) == (alert.id, alert.opened_at, T0 + 180)
+    assert (stronger.windows, stronger.revision) == (3, 3)
+    assert [p for _, _, p in stronger.timeline] == [1e-7, 1e-6, 1e-9]
+
+
+def test_merging_the_same_window_twice_changes_nothing() -> None:
+    """A redelivered record finds its alert as it left it."""
+    later = deviation(T0 + 60)
+    once = alerts.merged(opened(), later, sentence="again")
+    assert alerts.merged(once, later, sentence="again") is once
+
+
+def test_an_alert_stays_bounded() -> None:
+    """A scan has thousands of peers and an attack may last for days."""
+    alert = opened()
+    for minute in range(1, TIMELINE_KEPT + 5):
+        peers = [evidence(Peer(PeerKind.ADDRESS, "", f"203.0.113.{minute}"), port=port) for port in range(10)]
+        alert = alerts.merged(alert, deviation(T0 + 60 * minute, edges=tuple(peers)), sentence="more")
+    assert len(alert.edges) == EDGES_KEPT
+    assert len(alert.timeline) == TIMELINE_KEPT
+    assert alert.timeline[-1][1] == alert.updated_at
+    assert alert.windows == TIMELINE_KEPT + 5
+
+
+def test_a_decision_can_be_changed_but_not_given_twice() -> None:
+    """Two people who dismiss one alert must know of each other."""
+    alert = opened()
+    assert (alert.is_open, alert.disposition) == (True, Disposition.NONE)
+    dismissed = alerts.decided(alert, Decision(disposition=Disposition.DISMISSED, by="ada", at=NOW))
+    assert (dismissed.is_open, dismissed.disposition, dismissed.revision) == (False, Disposition.DISMISSED, 2)
+    with pytest.raises(NotAllowed, match="already dismissed by ada"):
+        alerts.decided(dismissed, Decision(disposition=Disposition.DISMISSED, by="bob", at=NOW))
+    confirmed = alerts.decided(dismissed, Decision(disposition=Disposition.CONFIRMED, by="bob", at=NOW))
+    assert confirmed.decision is not None
+    assert (confirmed.disposition, confirmed.decision.by) == (Disposition.CONFIRMED, "bob")
