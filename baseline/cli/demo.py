@@ -36,7 +36,7 @@ def demo(
     from baseline.demo.run import DemoOptions, run
     from baseline.demo.view import draw
 
-    console = Console()
+    console = Console(emoji=False)
     with tempfile.TemporaryDirectory(prefix="baseline-demo-") as folder:
         logs.configure(process="demo", level="error" if not headless else "warning", form="console")
         options = DemoOptions(
@@ -50,7 +50,7 @@ def demo(
     if report is not None:
         report.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     for line in summary(found):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def summary(found: dict[str, Any]) -> list[str]:

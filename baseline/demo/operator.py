@@ -61,13 +61,19 @@ class Operator:
         for _ in range(TRIES):
             alert = self._get(f"/alerts/{alert_id}", {})
             headers = {"If-Match": alert.headers["ETag"], "Idempotency-Key": str(uuid.uuid4())}
-            answer = self._client.post(f"/alerts/{alert_id}/{verb}", json={"note": note[verb]}, headers=headers)
+            answer = self._post(f"/alerts/{alert_id}/{verb}", {"note": note[verb]}, headers)
             if answer.is_success:
                 return
             status = f"{answer.status_code} {answer.text[:500]}"
             if answer.status_code != httpx.codes.PRECONDITION_FAILED:
                 break
         raise Unavailable(f"the API would not {verb} alert {alert_id}: {status}")
+
+    def _post(self, path: str, body: Mapping[str, str], headers: Mapping[str, str]) -> httpx.Response:
+        try:
+            return self._client.post(path, json=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"the API does not answer: {error}") from error
 
     def _get(self, path: str, parameters: Mapping[str, str]) -> httpx.Response:
         try:

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from baseline.domain.alert import Alert
+from baseline.domain.edge import Direction
 from baseline.domain.restriction import Restriction
 from baseline.domain.units import HOUR_S, parse_rfc3339, rfc3339
 
@@ -99,14 +100,20 @@ def _find(event: Event, alerts: Sequence[Alert]) -> Found | None:
 
 
 def _is_prevented(event: Event, restrictions: Sequence[Restriction]) -> bool:
-    """A restriction that was in force all along denied the attacker every victim."""
+    """A restriction that was in force all along denied the attacker every victim.
+
+    Only what is certain counts: an event without named victims, and a rule for some ports only, prove nothing.
+    """
     denied = {
         str(rule.peer)
         for one in restrictions
-        if str(one.workload) == event.attacker and 0 < one.applied_at <= event.start and event.end <= one.ended_at
+        if str(one.workload) == event.attacker
+        and 0 < one.applied_at <= event.start
+        and event.end <= (one.ended_at or one.expires_at)
         for rule in one.rules
+        if rule.direction is Direction.EGRESS and not rule.ports
     }
-    return event.victims <= denied
+    return bool(event.victims) and event.victims <= denied
 
 
 def _touches(alert: Alert, event: Event) -> bool:

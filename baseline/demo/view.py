@@ -1,4 +1,7 @@
-"""What a person watches: flows, baselines, alerts as they open, restrictions with their countdown."""
+"""What a person watches: flows, baselines, alerts as they open, restrictions with their countdown.
+
+Names come from logs: they are ``Text``, because a ``str`` in a table is read as markup.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ def _alerts(scene: Scene) -> RenderableType:
         table.add_column(column, ratio=6 if column == "why" else 1, overflow="fold")
     for alert in scene.alerts[:ALERTS_SHOWN]:
         decision = "" if alert.disposition is Disposition.NONE else alert.disposition.value
-        table.add_row(_time(alert.opened_at), str(alert.workload), alert.sentence, decision)
+        table.add_row(_time(alert.opened_at), Text(str(alert.workload)), Text(alert.sentence), decision)
     return table
 
 
@@ -79,7 +82,7 @@ def _restrictions(scene: Scene) -> RenderableType:
         peers = ", ".join(dict.fromkeys(f"{rule.direction} {rule.peer}" for rule in restriction.rules))
         left = format_duration(restriction.expires_at - scene.now) if restriction.is_live else ""
         state = Text(restriction.state.value, style=_STATE_STYLE.get(restriction.state, "green"))
-        table.add_row(str(restriction.workload), peers, state, left, restriction.ended_by)
+        table.add_row(Text(str(restriction.workload)), Text(peers), state, left, Text(restriction.ended_by))
     return table
 
 

@@ -21,7 +21,7 @@ def labels_of(name: MetricName) -> dict[str, str]:
 def tell(metrics: PrometheusMetrics, name: MetricName, **labels: str) -> None:
     """Once, by the verb of its kind."""
     if name.endswith("_total"):
-        metrics.count(name, **labels)
+        metrics.count(name, 1.0, **labels)
     elif name.endswith("_seconds") and name in adapter._HISTOGRAMS:
         metrics.observe(name, 1.0, **labels)
     else:
