@@ -10,6 +10,7 @@ import pytest
 from baseline.domain.errors import CheckpointRejected, MalformedRecord
 from baseline.domain.flow import Action, Counts, Endpoint, EndpointKind, Flow, Heartbeat, Reporter
 from baseline.domain.window import Window
+from baseline.features.closing import Clocks
 from baseline.features.windows import Arrival, Windower, WindowOptions
 from tests.unit.features_windows.making import ALLOWED, DENIED, T0, flow
 
@@ -298,3 +299,19 @@ def test_a_damaged_or_newer_snapshot_is_refused() -> None:
         with pytest.raises(CheckpointRejected):
             windower.restore(bad)
     assert len(windower.finish()) == 1
+
+
+def test_time_in_which_nobody_is_expected_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record of a wrong clock lies decades away: nothing lies between, and nobody walks there minute by minute."""
+    far, looked = 40 * 365 * 86_400, []
+    alive = Clocks.alive
+
+    def counted(self: Clocks, end: int, *, within_s: float) -> set[str]:
+        looked.append(end)
+        return alive(self, end, within_s=within_s)
+
+    monkeypatch.setattr(Clocks, "alive", counted)
+    windows = of(run(flow(60), flow(120), flow(far + 60), flow(far + 120)), 60)
+    assert [window.start - T0 for window in windows if window.edges] == [0, 60, far, far + 60]
+    assert all(window.start - T0 < 86_400 + 3600 or window.start - T0 >= far for window in windows)
+    assert len(looked) < 2 * 1440
