@@ -16,7 +16,9 @@ import msgspec
 from baseline.domain.errors import MalformedRecord
 from baseline.domain.flow import Action, Endpoint, EndpointKind, Reporter, Service
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+# 9 PB or connections in one interval is no measurement; sums of a thousand such still fit a signed 64-bit column.
+COUNT_MAX = 2**53
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 PortNumber = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 EARLIEST_S = 1_000_000_000  # September 2001: anything before is no wall clock

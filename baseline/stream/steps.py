@@ -7,7 +7,7 @@ The decoder is an argument: a compiled scanner may take its place without touchi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from baseline import formats
@@ -16,7 +16,7 @@ from baseline.domain.edge import PeerKind
 from baseline.domain.errors import MalformedRecord
 from baseline.domain.flow import Flow, Heartbeat, PolicyHit
 from baseline.domain.units import HOUR_S
-from baseline.domain.window import Window
+from baseline.domain.window import SUMS, EdgeCounts, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import extract
 from baseline.features.windows import Arrival, SeenWorkload
@@ -28,6 +28,7 @@ from baseline.stream.deadletter import dead_letter
 from baseline.stream.pending import bare
 from baseline.stream.work import Work
 
+SUM_MAX = 2**63 - 1  # what a column of history and a checkpoint hold; only a hostile log gets there
 EDGE_SLOT_S = 300  # windows of this horizon are what hourly edges are written from
 SEE_AGAIN_S = 300.0  # event time after which the book hears of a workload again
 
@@ -158,12 +159,18 @@ def edge_rows(window: Window, facts: Mapping[WorkloadId, SeenWorkload]) -> Itera
             workload=window.workload,
             hour=window.start - window.start % HOUR_S,
             key=key,
-            counts=counts,
+            counts=_storable(counts),
             policy_hits=tuple(sorted(hits.get(key, ()))),
             local_labels=one.labels if one else (),
             peer_labels=one.peer_labels.get(key.peer, ()) if one and key.peer.kind is PeerKind.WORKLOAD else (),
             slot=window.start,
         )
+
+
+def _storable(counts: EdgeCounts) -> EdgeCounts:
+    """The same counts, held at what can be stored: one hostile edge must not keep all others out of history."""
+    over = {name: SUM_MAX for name in SUMS if getattr(counts, name) > SUM_MAX}
+    return replace(counts, **over) if over else counts
 
 
 def write(work: Work, *, library: Library, channels: Sequence[str], now: float, metrics: Metrics) -> None:

@@ -41,6 +41,7 @@ HOSTILE: list[tuple[str, Callable[[], bytes], str, str]] = [
     ("NaN", lambda: swapped(b'"bytes_in": 133612', b'"bytes_in": NaN'), "bad_number", "bytes_in"),
     ("NaN as a text", lambda: line(enterprise(bytes_in="NaN")), "bad_number", "bytes_in"),
     ("infinity", lambda: swapped(b"133612", b"-Infinity"), "bad_number", "bytes_in"),
+    ("2^53 + 1", lambda: line(enterprise(packets_in=2**53 + 1)), "bad_number", "packets_in"),
     ("2^63", lambda: line(enterprise(packets_in=2**63)), "bad_number", "packets_in"),
     ("2^63 as a text", lambda: line(enterprise(packets_in=str(2**63))), "bad_number", "packets_in"),
     ("400 digits", lambda: swapped(b"133612", b"9" * 400), "bad_number", "bytes_in"),

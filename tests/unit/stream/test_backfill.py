@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from baseline.ports import History
 from baseline.stream.status import StreamOptions
 from pipelines import backfill
 from pipelines._recording import Recording
-from tests.unit.stream.stage import RECORDING, TOPIC, Parts, recording
+from tests.unit.stream.stage import RECORDING, T0, TOPIC, Parts, line, recording
 
 OFTEN = StreamOptions(poll_s=0.0, checkpoint_interval_s=0.0, history_interval_s=0.0)
 
@@ -95,3 +96,17 @@ def test_a_file_without_flows_fails(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert backfill.main(["--flows", str(flows), "--history", str(tmp_path / "history")]) == 1
     assert "no window was closed" in capsys.readouterr().err
     assert backfill.main(["--flows", str(tmp_path / "absent"), "--history", str(tmp_path / "history")]) == 1
+
+
+def test_sums_past_what_a_column_holds_are_held_at_its_limit(tmp_path: Path) -> None:
+    """A hostile log reaches 2^63 by a thousand nodes in a minute: that edge is capped, all rows are written."""
+    flows, at = tmp_path / "flows.jsonl", T0 + 15
+    most: dict[str, Any] = {"bytes_in": 2**53, "bytes_out": 2**53, "num_flows_started": 2**53}
+    hostile = [line(at, host=f"n{number}", **most) for number in range(1100)]
+    lines = [*hostile, *(line(T0 + end, source="good") for end in range(15, 1200, 15))]
+    flows.write_bytes(b"\n".join(lines) + b"\n")
+    history = ParquetHistory(str(tmp_path / "history"), schema_hash=schema.hash())
+    backfill.backfill(Recording([flows], cluster="c1"), history, name="b")
+    rows = list(history.edges(since=0, until=1e10))
+    assert {row.workload.name for row in rows} == {"web", "good"}
+    assert max(row.counts.bytes_in for row in rows if row.workload.name == "web") == 2**63 - 1
