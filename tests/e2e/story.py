@@ -106,19 +106,13 @@ class Stage:
 @contextmanager
 def running(ground: Ground, folder: Path) -> Iterator[Stage]:
     """Start everything, learn the last hours, promote; the running stream takes the new set up by itself."""
-    processes = Processes(folder, _settings(ground, folder))
+    processes = Processes(folder, settings(ground.bootstrap, ground.books_url, folder))
     with ExitStack() as stack:
         stack.callback(processes.stop)
-        past = _past(folder)
         processes.run("migrate")
         for verb, own in (("stream", {}), ("web", {}), ("control", ground.control), ("janitor", ground.janitor)):
             processes.start(verb, **own)
-        jobs = ("--history", str(folder / "history")), ("--shelf", str(folder / "shelf"))
-        recipe = CHECKOUT / "models" / "recipes" / "demo.toml"
-        processes.run("-m", "pipelines.backfill", "--flows", past, *jobs[0], "--cluster", CLUSTER)
-        processes.run("-m", "pipelines.retrain", *jobs[0], *jobs[1], "--recipe", recipe)
-        candidate = (folder / "shelf" / "candidate").read_text().strip()
-        processes.run("-m", "pipelines.promote", candidate, *jobs[0], *jobs[1])
+        learn(processes)
         processes.ready()
         eventually(
             lambda: processes["stream"].metric("baseline_model_set_loads_total", result="ok") >= 1,
@@ -130,14 +124,28 @@ def running(ground: Ground, folder: Path) -> Iterator[Stage]:
         yield stage
 
 
-def _settings(ground: Ground, folder: Path) -> dict[str, str]:
+def learn(processes: Processes) -> None:
+    """Backfill the last hours into history, fit a set, make it current: the jobs as cron would run them."""
+    folder = processes.folder
+    end = int(time.time()) // 60 * 60 - LIVE_S
+    past = traffic.write(folder / "past.jsonl", traffic.minutes(start=end - HISTORY_S, end=end, seed=1))
+    history, shelf = ("--history", folder / "history"), ("--shelf", folder / "shelf")
+    recipe = CHECKOUT / "models" / "recipes" / "demo.toml"
+    processes.run("-m", "pipelines.backfill", "--flows", past, *history, "--cluster", CLUSTER)
+    processes.run("-m", "pipelines.retrain", *history, *shelf, "--recipe", recipe)
+    candidate = (folder / "shelf" / "candidate").read_text().strip()
+    processes.run("-m", "pipelines.promote", candidate, *history, *shelf)
+
+
+def settings(bootstrap: str, books_url: str, folder: Path, *, topic: str = "e2e.flows") -> dict[str, str]:
+    """Settings of every process, all of it below one folder."""
     return {
-        "BASELINE_KAFKA__BOOTSTRAP": ground.bootstrap,
-        "BASELINE_KAFKA__FLOWS_TOPIC": "e2e.flows",
+        "BASELINE_KAFKA__BOOTSTRAP": bootstrap,
+        "BASELINE_KAFKA__FLOWS_TOPIC": topic,
         "BASELINE_KAFKA__DEAD_LETTER_TOPIC": "e2e.dead-letter",
         "BASELINE_KAFKA__GROUP": "e2e",
         "BASELINE_KAFKA__PARTITIONS": "4",
-        "BASELINE_BOOKS__URL": ground.books_url,
+        "BASELINE_BOOKS__URL": books_url,
         "BASELINE_CLUSTER__NAME": CLUSTER,
         "BASELINE_CLUSTER__INSTANCE": INSTANCE,
         "BASELINE_STREAM__CHECKPOINT_URL": str(folder / "checkpoints"),
@@ -148,24 +156,22 @@ def _settings(ground: Ground, folder: Path) -> dict[str, str]:
     }
 
 
-def _past(folder: Path) -> Path:
-    """Normal traffic of the last hours, ending some minutes ago: what is learned."""
-    end = int(time.time()) // 60 * 60 - LIVE_S
-    return traffic.write(folder / "past.jsonl", traffic.minutes(start=end - HISTORY_S, end=end, seed=1))
+def recorded_attack(folder: Path) -> tuple[Path, Path]:
+    """Recordings of the last full minutes: before the attack, and with it.
 
-
-def attack_now(stage: Stage) -> int:
-    """Feed the last minutes with an attack in the newest of them; the attack's end, the last full minute.
-
-    Waits when less than half of the evidence's freshness would be left: it is to be planned while it is fresh.
+    Waits when the present minute is old: evidence is to be planned while it is fresh.
     """
     eventually(lambda: time.time() % 60 < 40, 30.0, message="the present minute is young")
     end = math.floor(time.time() / 60) * 60
-    lines = traffic.minutes(
-        start=end - LIVE_S, end=end, seed=2, attackers=traffic.ATTACKERS, attack_from=end - ATTACK_S
-    )
-    live = traffic.write(stage.processes.folder / "live.jsonl", lines)
-    told = stage.processes.run("feed", live)
+    attack = end - ATTACK_S
+    calm = traffic.minutes(start=end - LIVE_S, end=attack, seed=2)
+    loud = traffic.minutes(start=attack, end=end, seed=3, attackers=traffic.ATTACKERS, attack_from=attack)
+    return traffic.write(folder / "calm.jsonl", calm), traffic.write(folder / "loud.jsonl", loud)
+
+
+def attack_now(stage: Stage) -> None:
+    """Feed the attack by command, and wait until the stream has read it."""
+    told = stage.processes.run("feed", *recorded_attack(stage.processes.folder))
     assert " 0 dead letters" in told, told
     sent = int(told.split()[0])
     stage.until(
@@ -173,7 +179,6 @@ def attack_now(stage: Stage) -> int:
         30.0,
         "the stream read what was fed",
     )
-    return end
 
 
 def alerts_open(stage: Stage) -> list[dict[str, Any]]:
