@@ -13,7 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from baseline.domain.restriction import DEFAULT_TTL_S, HOLD_S, MAX_TTL_S, Mode
 
@@ -256,6 +262,19 @@ class _UnknownRooms(PydanticBaseSettingsSource):
         return found
 
 
+def _toml(settings_cls: type[BaseSettings], path: Path) -> TomlConfigSettingsSource:
+    """The settings file; pydantic-settings itself passes over one that is not there, and with it every safety setting.
+
+    Raises SettingsError when it cannot be read.
+    """
+    if not path.is_file():
+        raise SettingsError(f"no settings file {path}")
+    try:
+        return TomlConfigSettingsSource(settings_cls, path)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"settings file {path}: {error}") from error
+
+
 class Settings(BaseSettings):
     """All rooms."""
 
@@ -287,7 +306,7 @@ class Settings(BaseSettings):
         """Arguments, then environment, then the TOML file named by BASELINE_CONFIG."""
         config = os.environ.get("BASELINE_CONFIG", "")
         sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings, _UnknownRooms(settings_cls))
-        return (*sources, TomlConfigSettingsSource(settings_cls, Path(config))) if config else sources
+        return (*sources, _toml(settings_cls, Path(config))) if config else sources
 
 
 def rooms() -> dict[str, type[Room]]:

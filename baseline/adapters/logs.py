@@ -11,8 +11,11 @@ import structlog
 LogFormat = Literal["json", "console"]
 
 
-def configure(*, process: str, level: str = "info", form: LogFormat = "json") -> None:
-    """Set up logging for one process. Called by the command line only, never on import."""
+def configure(*, process: str, level: str = "info", form: LogFormat = "json", is_kept: bool = True) -> None:
+    """Set up logging for one process. Called by the command line only, never on import.
+
+    ``is_kept`` False lets a later call change the loggers that were used in the meantime, at the price of their speed.
+    """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
@@ -29,7 +32,7 @@ def configure(*, process: str, level: str = "info", form: LogFormat = "json") ->
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=is_kept,
     )
     structlog.contextvars.bind_contextvars(process=process)
     # Libraries log through the standard module; their chatter starts at warning.

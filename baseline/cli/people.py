@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from baseline.adapters.clock import SystemClock
 from baseline.domain.alert import Alert, Disposition
@@ -26,8 +26,7 @@ from baseline.settings import Settings
 alerts = typer.Typer(help="Look at alerts and decide them.", no_args_is_help=True)
 restrictions = typer.Typer(help="Look at restrictions, apply, hold and release them.", no_args_is_help=True)
 token_verbs = typer.Typer(help="Named tokens for the API, stored hashed.", no_args_is_help=True)
-_out = Console(highlight=False, markup=False)  # names come from logs: they are text, never markup
-
+_out = Console(highlight=False, markup=False, emoji=False)  # names come from logs: they are text, never markup
 Note = Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
 By = Annotated[str, typer.Option(help="Who decides; the login name by default.")]
 
@@ -60,6 +59,22 @@ def _channels(settings: Settings) -> Sequence[str]:
     return planning.channels(settings)
 
 
+def _seconds(text: str) -> float:
+    """A duration as people write it; a wrong one is wrong use."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _workload(text: str, *, cluster: str) -> WorkloadId:
+    """A workload as people write it; a wrong one is wrong use."""
+    try:
+        return WorkloadId.parse(text, cluster=cluster)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def _actor(by: str) -> str:
     """The name in the audit trail; a container's uid often has no login name."""
     try:
@@ -76,10 +91,10 @@ def list_alerts(
 ) -> None:
     """Newest first."""
     settings = Settings()
-    wanted = WorkloadId.parse(workload, cluster=settings.cluster.name) if workload else None
+    wanted = _workload(workload, cluster=settings.cluster.name) if workload else None
     with _books(settings) as books:
         found = books.alerts.find(disposition=disposition, workload=wanted, limit=limit).items
-    table = Table("id", "opened", "workload", "p", "why", "decision")
+    table = Table(_id(), "opened", "workload", "p", "why", "decision")
     for alert in found:
         table.add_row(
             alert.id, rfc3339(alert.opened_at), str(alert.workload), f"{alert.p:.1e}", alert.sentence, alert.disposition
@@ -142,7 +157,7 @@ def list_restrictions(
     with _books(Settings()) as books:
         found = books.restrictions.find(states=LIVE if live else None, limit=limit).items
     now = SystemClock().now()
-    table = Table("id", "workload", "denied", "state", "ends in", "approved by", "ended by")
+    table = Table(_id(), "workload", "denied", "state", "ends in", "approved by", "ended by")
     for restriction in found:
         left = format_duration(restriction.expires_at - now) if restriction.is_live else ""
         peers = ", ".join(dict.fromkeys(str(rule.peer) for rule in restriction.rules))
@@ -178,7 +193,7 @@ def apply_restriction(
             books,
             proposed.alert_id,
             level=Level.R1,
-            ttl_s=parse_duration(ttl) if ttl else None,
+            ttl_s=_seconds(ttl) if ttl else None,
             by=_actor(by),
             now=now,
             planner=_planner(settings, books, now=now),
@@ -193,7 +208,7 @@ def hold_restriction(
     """Extend a restriction in force, bounded by its maximum."""
     settings = Settings()
     now = SystemClock().now()
-    hold_s = parse_duration(duration) if duration else settings.restriction.hold_s
+    hold_s = _seconds(duration) if duration else settings.restriction.hold_s
     with _books(settings) as books:
         restriction = decide.hold(books, restriction_id, by=_actor(by), now=now, hold_s=hold_s)
     _print_restriction(restriction, now=now)
@@ -217,7 +232,7 @@ def create_token(
 ) -> None:
     """Print a new secret once; only its hash is stored."""
     with _books(Settings()) as books:
-        lifetime_s = parse_duration(expires_in) if expires_in else None
+        lifetime_s = _seconds(expires_in) if expires_in else None
         secret = tokens.create(
             books, name=name, role=role, entropy=secrets.token_bytes(32), now=SystemClock().now(), by=_actor(""),
             ttl_s=lifetime_s,
@@ -242,6 +257,11 @@ def revoke_token(name: str) -> None:
     """End a token now."""
     with _books(Settings()) as books:
         tokens.revoke(books, name, by=_actor(""), now=SystemClock().now())
+
+
+def _id() -> Column:
+    """Never broken over lines, because it is copied into the next command."""
+    return Column("id", no_wrap=True)
 
 
 def _print_alert(alert: Alert) -> None:

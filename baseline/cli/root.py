@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsError
 
 from baseline import __version__
+from baseline.adapters import logs
 from baseline.cli import config, demo, people, processes, safety
 from baseline.domain.errors import BaselineError
+from baseline.settings import rooms
 
 app = typer.Typer(
     name="baseline",
@@ -40,6 +44,7 @@ def root(
 ) -> None:
     """Settings come from BASELINE_* environment variables and a TOML file; the environment wins."""
     del version
+    logs.configure(process="cli", level="warning", form="console", is_kept=False)  # processes say their own
     if config_file is not None:
         os.environ["BASELINE_CONFIG"] = str(config_file)
 
@@ -54,12 +59,29 @@ demo.register(app)
 def main() -> None:
     """Entry point: 0 ok, 1 failed, 2 wrong use."""
     try:
-        app()
+        app(prog_name="baseline")
     except ValidationError as error:
         for fault in error.errors():
             where = ".".join(str(part) for part in fault["loc"])
-            typer.echo(f"baseline: setting {where}: {fault['msg']} (got {fault['input']!r:.200})", err=True)
+            got = f" (got {fault['input']!r:.200})" if _may_be_shown(fault) else ""
+            typer.echo(f"baseline: setting {where}: {fault['msg']}{got}", err=True)
+        sys.exit(2)
+    except SettingsError as error:
+        typer.echo(f"baseline: {error}", err=True)
         sys.exit(2)
     except BaselineError as error:
         typer.echo(f"baseline: {error}", err=True)
         sys.exit(1)
+
+
+def _may_be_shown(fault: ErrorDetails) -> bool:
+    """Whether what was given is no secret: the value of a known setting that keeps none, or a variable's name.
+
+    A misspelt name may well carry a password.
+    """
+    room, *rest = (str(part) for part in fault["loc"])
+    known = rooms().get(room)
+    if known is None:
+        return str(fault["input"]).upper().startswith("BASELINE_")
+    setting = known.model_fields.get(rest[0]) if rest else None
+    return setting is not None and setting.annotation is not SecretStr

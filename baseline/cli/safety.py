@@ -12,7 +12,7 @@ from rich.table import Table
 from baseline.adapters.clock import SystemClock
 from baseline.settings import Settings
 
-_out = Console(highlight=False, markup=False)
+_out = Console(highlight=False, markup=False, emoji=False)
 
 
 class Switch(StrEnum):

@@ -9,12 +9,14 @@ import re
 from collections.abc import Sequence
 
 from baseline.domain.errors import NotAllowed
+from baseline.domain.units import DAY_S
 from baseline.ports import AuditEntry, Books, Role, Token
 
 PREFIX = "cbl_"  # lets scanners of leaked secrets recognise ours
 ENTROPY_BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
 _LONGEST = 512  # characters of a presented secret that we hash
+TTL_MAX_S = 3650 * DAY_S  # what is to last longer is made without an expiry
 
 
 def create(
@@ -27,7 +29,7 @@ def create(
     Raises
     ------
     NotAllowed
-        The name is no name, or the randomness or the lifetime is too short.
+        The name is no name, the randomness is too short, or the lifetime is not within ten years.
     Conflict
         The name is taken (names of revoked tokens stay taken: the audit log speaks of them).
     """
@@ -37,6 +39,8 @@ def create(
         raise NotAllowed(f"a token needs {ENTROPY_BYTES} random bytes, not {len(entropy)}")
     if ttl_s is not None and ttl_s <= 0:
         raise NotAllowed(f"a token's lifetime must be positive, not {ttl_s:g} s")
+    if ttl_s is not None and ttl_s > TTL_MAX_S:
+        raise NotAllowed(f"a token's lifetime is at most {TTL_MAX_S // DAY_S} days; leave it out for one without end")
     secret = PREFIX + base64.urlsafe_b64encode(entropy).decode().rstrip("=")
     expires_at = None if ttl_s is None else now + ttl_s
     books.tokens.add(Token(name=name, role=role, hash=hashed(secret), created_at=now, expires_at=expires_at))
