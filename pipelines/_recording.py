@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import heapq
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ class Recording:
 
     def _flows(self, path: Path) -> Iterator[Flow]:
         with _open(path) as lines:
-            for line in lines:
+            for line in _whole(lines, path):
                 if not line.strip():
                     continue
                 try:
@@ -41,6 +42,14 @@ class Recording:
                     continue
                 if isinstance(found, Flow):
                     yield found
+
+
+def _whole(lines: Iterable[bytes], path: Path) -> Iterator[bytes]:
+    """The lines; OSError for a packed file that was cut off or damaged."""
+    try:
+        yield from lines
+    except (EOFError, zlib.error) as error:
+        raise OSError(f"{path} is damaged: {error}") from error
 
 
 def _open(path: Path) -> IO[bytes]:

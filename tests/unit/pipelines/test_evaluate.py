@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -184,3 +185,16 @@ def test_the_fit_never_sees_the_test_part(tmp_path: Path) -> None:
     assert whole.model is not None
     assert part.model is not None
     assert whole.model.id == part.model.id
+
+
+def test_a_packed_file_that_was_cut_off_fails_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half a recording must not look like a whole one, nor end in a traceback."""
+    cut, report = tmp_path / "cut.jsonl.gz", tmp_path / "report.json"
+    whole = gzip.compress(b"{}\n" * 50_000)
+    cut.write_bytes(whole[: len(whole) // 2])
+    argv = ["--flows", str(cut), "--fit-until", "2026-01-01T00:00:00Z", "--report", str(report)]
+    assert evaluate.main(argv) == 1
+    assert "is damaged" in capsys.readouterr().err
+    assert not report.exists()
