@@ -41,7 +41,12 @@ class ManifestFolder:
         self._namespace = namespace
 
     def policies(self) -> Listing:
-        """Every NetworkPolicy of our tier in the folder, whoever wrote it. Unreadable files are logged and left."""
+        """Every NetworkPolicy of our tier in the folder, whoever wrote it. Unreadable files are logged and left.
+
+        A folder that is not there yet is empty; Unavailable when something else stands in its place.
+        """
+        if self._folder.exists() and not self._folder.is_dir():
+            raise Unavailable(f"{self._folder} is no folder")
         objects = [obj for path in sorted(self._folder.glob("*/*.yaml")) for obj in self._read(path)]
         return Listing(objects=objects, now=self._clock.now())
 
@@ -75,7 +80,10 @@ class ManifestFolder:
             return
         if (found.uid, found.revision) != (obj.uid, obj.revision):
             raise Conflict(f"{obj.namespace}/{obj.name} was changed")
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"{path} cannot be deleted: {error}") from error
 
     def ensure_tier(self) -> None:
         """Write ``tier.yaml``, so that applying the folder makes the tier; Invalid when it says otherwise."""
@@ -127,6 +135,9 @@ class ManifestFolder:
             content, stamp = path.read_bytes(), path.stat().st_mtime
         except FileNotFoundError:
             return
+        except OSError as error:
+            log.warning("manifest_unreadable", path=str(path), error=str(error))
+            return
         found = _parse(path, content)
         if found is None or found.get("kind") != contract.KIND:
             return
@@ -176,6 +187,8 @@ def _load_all(path: Path) -> list[Mapping[str, Any]]:
         content = path.read_bytes()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be read: {error}") from error
     try:
         return [body for body in yaml.safe_load_all(content) if isinstance(body, Mapping)]
     except (yaml.YAMLError, ValueError) as error:

@@ -124,3 +124,28 @@ def test_the_janitor_ends_what_is_over_without_any_database(bare: Command, tmp_p
     assert swept == 1
     assert cluster.policies().objects == []
     assert not (tmp_path / "baseline.db").exists()
+
+
+def test_a_folder_that_is_none_is_told_in_a_line(
+    bare: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing was released, and nobody may think so; the doctor sees it, too."""
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    monkeypatch.setenv("BASELINE_CLUSTER__MANIFESTS_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr("baseline.cli.doctor._kafka", _no_broker)
+    for words in (("enforcement", "status"), ("enforcement", "on"), ("release-all", "--yes")):
+        ran = bare(*words)
+        assert (ran.code, ran.out) == (1, "")
+        assert str(tmp_path / "file") in ran.err.splitlines()[-1]
+        assert "Traceback" not in ran.err
+    found = {finding["check"]: finding for finding in json.loads(bare("doctor", "--json").out)}
+    assert found["cluster"]["detail"].endswith("is no folder")
+
+
+def test_one_unreadable_manifest_keeps_no_other_from_release(bare: Command, tmp_path: Path) -> None:
+    """A folder named like a manifest is left; what is ours goes."""
+    stand("a-1")
+    (tmp_path / "restrictions" / "shop" / "odd.yaml").mkdir()
+    ran = bare("release-all", "--yes")
+    assert (ran.code, ran.out) == (0, "released 1 restrictions; enforcement is off\n")
+    assert "manifest_unreadable" in ran.err
