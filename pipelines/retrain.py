@@ -9,16 +9,19 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from baseline.adapters.history import ParquetHistory
 from baseline.adapters.shelf import FolderShelf
+from baseline.adapters.sql.library import open_library
+from baseline.domain.alert import Disposition
 from baseline.domain.errors import BaselineError, GateRefused
 from baseline.domain.modelset import Alias, Manifest
 from baseline.domain.units import parse_rfc3339, rfc3339
 from baseline.features import schema
-from baseline.services.train import Lesson, Recipe, fit_lesson, gathered, read_part
+from baseline.services.train import Exclusion, Lesson, Recipe, fit_lesson, gathered, read_part
 from pipelines._recipe import read_recipe
 from pipelines._report import write_json
 
@@ -31,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--history", required=True, help="folder or URL of the history")
     parser.add_argument("--shelf", required=True, help="folder or URL of the shelf")
     parser.add_argument("--recipe", type=Path, help="recipe (default: models/recipes/default.toml)")
+    parser.add_argument("--books", help="URL of the books: windows of confirmed alerts are then left out")
     parser.add_argument("--since", type=parse_rfc3339, help="learn from then on (RFC 3339; default: the recipe's days)")
     parser.add_argument("--until", type=parse_rfc3339, help="learn up to then (default: now)")
     parser.add_argument("--jobs", type=int, default=1, help="processes that read history")
@@ -42,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipe = read_recipe(args.recipe)
         until = args.until if args.until is not None else now
         since = args.since if args.since is not None else until - recipe.history_days * 86_400
-        lesson = read_jobs(args.history, recipe=recipe, since=since, until=until, jobs=args.jobs)
+        exclude = confirmed(args.books) if args.books else []
+        lesson = read_jobs(args.history, recipe=recipe, since=since, until=until, jobs=args.jobs, exclude=exclude)
         manifest, files = fit_lesson(lesson, recipe=recipe, now=now, seed=args.seed)
         shelf = FolderShelf(args.shelf)
         shelf.put(manifest, files)
@@ -61,21 +66,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     return OK
 
 
-def read_jobs(url: str, *, recipe: Recipe, since: float, until: float, jobs: int) -> Lesson:
+def confirmed(url: str) -> list[Exclusion]:
+    """What people confirmed as attacks: workload and interval, never to be learned from."""
+    with closing(open_library(url)) as library:
+        library.check()
+        with library.transaction() as books:
+            said = books.feedback.since(0.0)
+    return [
+        (one.workload, one.window_start, one.window_end) for one in said if one.disposition is Disposition.CONFIRMED
+    ]
+
+
+def read_jobs(
+    url: str, *, recipe: Recipe, since: float, until: float, jobs: int, exclude: Sequence[Exclusion] = ()
+) -> Lesson:
     """Read shards of workloads in parallel; a worker gets the URL and the shard's number, never arrays."""
     from joblib import Parallel, delayed
 
     shards = max(1, jobs)
     parts = Parallel(n_jobs=shards)(
-        delayed(_read_shard)(url, recipe, since, until, shard, shards) for shard in range(shards)
+        delayed(_read_shard)(url, recipe, since, until, shard, shards, exclude) for shard in range(shards)
     )
     return gathered(list(parts), since=since, until=until)
 
 
-def _read_shard(url: str, recipe: Recipe, since: float, until: float, shard: int, shards: int) -> Lesson:
+def _read_shard(
+    url: str, recipe: Recipe, since: float, until: float, shard: int, shards: int, exclude: Sequence[Exclusion]
+) -> Lesson:
     history = ParquetHistory(url, schema_hash=schema.hash())
     workloads = history.workloads(since=since, until=until)[shard::shards]
-    return read_part(history, workloads, recipe=recipe, since=since, until=until)
+    return read_part(history, workloads, recipe=recipe, since=since, until=until, exclude=exclude)
 
 
 def summary(manifest: Manifest, *, took_s: float, size: int) -> dict[str, Any]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from baseline.adapters.history import ParquetHistory
 from baseline.adapters.shelf import FolderShelf
+from baseline.adapters.sql.library import open_library
+from baseline.adapters.sql.migrate import migrate
+from baseline.domain.alert import Disposition
 from baseline.domain.modelset import Alias
 from baseline.domain.units import rfc3339
 from baseline.domain.window import EdgeCounts
 from baseline.features import extract, schema
-from baseline.ports import EdgeRow, HistoryBatch
+from baseline.ports import EdgeRow, Feedback, HistoryBatch
 from pipelines import promote, retrain
 from tests.unit.services_score.making import NAMES, T0, UNTIL, history
 
@@ -91,3 +95,30 @@ def test_a_set_that_misses_golden_attacks_is_refused(
 def test_promoting_what_is_not_there_fails(tmp_path: Path) -> None:
     """Exit 1."""
     assert promote.main(["0123456789abcdef", "--shelf", str(tmp_path)]) == 1
+
+
+def test_windows_of_a_confirmed_alert_never_teach(folder: Path, tmp_path: Path) -> None:
+    """With the books at hand a confirmed attack is left out; a dismissed alert teaches."""
+    url = f"sqlite:///{tmp_path / 'books.db'}"
+    migrate(url)
+    workload = next(iter(history())).workload
+    with closing(open_library(url)) as library, library.transaction() as books:
+        for number, disposition in enumerate((Disposition.CONFIRMED, Disposition.DISMISSED)):
+            start = float(T0 + number * 3600)
+            books.feedback.add(
+                Feedback(
+                    alert_id=f"a{number}",
+                    workload=workload,
+                    disposition=disposition,
+                    window_start=start,
+                    window_end=start + 1800,
+                    by="ada",
+                    at=start,
+                )
+            )
+    assert retrain.confirmed(url) == [(workload, float(T0), T0 + 1800.0)]
+    reports = [tmp_path / "all.json", tmp_path / "left-out.json"]
+    assert retrained(folder, tmp_path / "s1", "--report", str(reports[0])) == 0
+    assert retrained(folder, tmp_path / "s2", "--report", str(reports[1]), "--books", url) == 0
+    every, fewer = (json.loads(report.read_text(encoding="utf-8"))["h300.windows"] for report in reports)
+    assert every - fewer == 6
