@@ -1,172 +1,29 @@
 """The main job from end to end, as a story that runs on any ground: real servers, or the embedded parts.
 
 Flow logs of the last hours become a baseline; three workloads attack now; each of their restrictions ends another
-way. Everything is done as people do it: commands, environment variables, the REST API.
+way, the last by the janitor with everything else dead. Everything is done as people do it: commands, environment
+variables, the REST API.
 """
 
 from __future__ import annotations
 
-import math
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from baseline.adapters.sql.library import open_library
 from baseline.domain.units import parse_rfc3339
 from baseline.policy import contract
 from tests.e2e import traffic
-from tests.e2e.processes import Person, Processes, done
-from tests.ground.require import CHECKOUT
-from tests.ground.waiting import eventually
+from tests.e2e.processes import done
+from tests.e2e.stage import Ground, Stage, recorded_attack, running
 
-CLUSTER, INSTANCE = "e2e", "e2e"
-HISTORY_S = 2 * 3600 + 1800
-LIVE_S = 240  # of event time before the attack's end
-ATTACK_S = 120
 GONE_WITHIN_S = 5.0  # after a dismissal
 SHORT_TTL_S = 8
+SWEPT_WITHIN_S = 15.0  # the janitor looks every 10 s
 DETECTED_WITHIN_S = 45.0
 OPEN_STATES = ("proposed", "approved", "applied", "held")
-
-Seen = TypeVar("Seen")
-Objects = Callable[[], Mapping[str, Mapping[str, Any]]]  # policies of our instance, by name, from the cluster itself
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """Where the story plays. The settings of each process are its own: who needs no cluster is given none."""
-
-    bootstrap: str
-    books_url: str
-    control: Mapping[str, str]  # how control reaches the cluster
-    janitor: Mapping[str, str]
-    objects: Objects
-
-
-class Stage:
-    """The running product, and the person in front of it."""
-
-    def __init__(self, ground: Ground, processes: Processes) -> None:
-        self.ground = ground
-        self.processes = processes
-        self.figures: dict[str, float] = {}
-        self._books_url = ground.books_url
-        web = processes["web"]
-        token = max(re.findall(r"\S{20,}", processes.run("tokens", "create", "ann", "--role", "responder")), key=len)
-        self.person = Person(web.base_url, token)
-
-    def until(self, predicate: Callable[[], Seen], within_s: float, what: str) -> Seen:
-        """Wait, and show the logs of everything when it does not come true."""
-        try:
-            return eventually(predicate, within_s, message=what)
-        except AssertionError as late:
-            raise AssertionError(f"{late}\n{self.processes.log_tails()}") from late
-
-    def restrictions(self, *states: str) -> list[dict[str, Any]]:
-        """Of the attackers, in these states, newest first."""
-        found = self.person.items("/restrictions", state=states)
-        return [one for one in found if one["workload"]["id"] in traffic.ATTACKERS]
-
-    def restriction(self, id_: str) -> dict[str, Any]:
-        """As the API tells it now."""
-        found: dict[str, Any] = self.person.get(f"/restrictions/{id_}")
-        return found
-
-    def object_of(self, id_: str) -> Mapping[str, Any] | None:
-        """The restriction's policy as the cluster holds it; fails when there are two."""
-        found = [one for one in self.ground.objects().values() if contract.restriction_of(one) == id_]
-        assert len(found) <= 1, f"{len(found)} objects of one restriction: {found}"
-        return found[0] if found else None
-
-    def until_gone(self, id_: str, within_s: float) -> None:
-        """Wait until the restriction has no object in the cluster."""
-        self.until(lambda: self.object_of(id_) is None, within_s, f"the object of {id_} is gone")
-
-    def until_state(self, id_: str, state: str, within_s: float = 10.0) -> dict[str, Any]:
-        """Wait until the book says so; the restriction."""
-        self.until(lambda: self.restriction(id_)["state"] == state, within_s, f"{id_} is {state}")
-        return self.restriction(id_)
-
-    def audits(self, id_: str, action: str) -> int:
-        """Audit rows of one restriction and verb."""
-        library = open_library(self._books_url)
-        try:
-            with library.transaction() as books:
-                rows = books.audit.find(target=f"restriction/{id_}", limit=100).items
-        finally:
-            library.close()
-        return sum(row.action == action for row in rows)
-
-
-@contextmanager
-def running(ground: Ground, folder: Path) -> Iterator[Stage]:
-    """Start everything, learn the last hours, promote; the running stream takes the new set up by itself."""
-    processes = Processes(folder, settings(ground.bootstrap, ground.books_url, folder))
-    with ExitStack() as stack:
-        stack.callback(processes.stop)
-        processes.run("migrate")
-        for verb, own in (("stream", {}), ("web", {}), ("control", ground.control), ("janitor", ground.janitor)):
-            processes.start(verb, **own)
-        learn(processes)
-        processes.ready()
-        eventually(
-            lambda: processes["stream"].metric("baseline_model_set_loads_total", result="ok") >= 1,
-            30.0,
-            message=f"the stream took up the promoted set\n{processes['stream'].tail()}",
-        )
-        stage = Stage(ground, processes)
-        stack.callback(stage.person.close)
-        yield stage
-
-
-def learn(processes: Processes) -> None:
-    """Backfill the last hours into history, fit a set, make it current: the jobs as cron would run them."""
-    folder = processes.folder
-    end = int(time.time()) // 60 * 60 - LIVE_S
-    past = traffic.write(folder / "past.jsonl", traffic.minutes(start=end - HISTORY_S, end=end, seed=1))
-    history, shelf = ("--history", folder / "history"), ("--shelf", folder / "shelf")
-    recipe = CHECKOUT / "models" / "recipes" / "demo.toml"
-    processes.run("-m", "pipelines.backfill", "--flows", past, *history, "--cluster", CLUSTER)
-    processes.run("-m", "pipelines.retrain", *history, *shelf, "--recipe", recipe)
-    candidate = (folder / "shelf" / "candidate").read_text().strip()
-    processes.run("-m", "pipelines.promote", candidate, *history, *shelf)
-
-
-def settings(bootstrap: str, books_url: str, folder: Path, *, topic: str = "e2e.flows") -> dict[str, str]:
-    """Settings of every process, all of it below one folder."""
-    return {
-        "BASELINE_KAFKA__BOOTSTRAP": bootstrap,
-        "BASELINE_KAFKA__FLOWS_TOPIC": topic,
-        "BASELINE_KAFKA__DEAD_LETTER_TOPIC": "e2e.dead-letter",
-        "BASELINE_KAFKA__GROUP": "e2e",
-        "BASELINE_KAFKA__PARTITIONS": "4",
-        "BASELINE_BOOKS__URL": books_url,
-        "BASELINE_CLUSTER__NAME": CLUSTER,
-        "BASELINE_CLUSTER__INSTANCE": INSTANCE,
-        "BASELINE_STREAM__CHECKPOINT_URL": str(folder / "checkpoints"),
-        "BASELINE_STREAM__CHECKPOINT_INTERVAL_S": "5",
-        "BASELINE_HISTORY__URL": str(folder / "history"),
-        "BASELINE_MODELS__SHELF_URL": str(folder / "shelf"),
-        "BASELINE_MODELS__RELOAD_S": "1",
-    }
-
-
-def recorded_attack(folder: Path) -> tuple[Path, Path]:
-    """Recordings of the last full minutes: before the attack, and with it.
-
-    Waits when the present minute is old: evidence is to be planned while it is fresh.
-    """
-    eventually(lambda: time.time() % 60 < 40, 30.0, message="the present minute is young")
-    end = math.floor(time.time() / 60) * 60
-    attack = end - ATTACK_S
-    calm = traffic.minutes(start=end - LIVE_S, end=attack, seed=2)
-    loud = traffic.minutes(start=attack, end=end, seed=3, attackers=traffic.ATTACKERS, attack_from=attack)
-    return traffic.write(folder / "calm.jsonl", calm), traffic.write(folder / "loud.jsonl", loud)
 
 
 def attack_now(stage: Stage) -> None:
@@ -295,6 +152,23 @@ def expires_by_itself(stage: Stage, restriction: Mapping[str, Any]) -> None:
     assert parse_rfc3339(ended["ended_at"]) >= expires_at - 1
 
 
+def ended_by_the_janitor(stage: Stage, restriction: Mapping[str, Any], *, held: Mapping[str, Any]) -> None:
+    """A person asks again for one that has expired; then everything but the janitor is killed. What is held stays."""
+    alert = f"/alerts/{restriction['alert_id']}"
+    again = stage.person.post(f"{alert}/restrict", of=alert, body={"level": "R1", "ttl": f"{SHORT_TTL_S}s"})
+    assert again["id"] == restriction["id"]
+    expires_at = parse_rfc3339(again["expires_at"])
+    stage.until(lambda: stage.object_of(restriction["id"]) is not None, SHORT_TTL_S, "it is in the cluster again")
+    for verb in ("control", "stream", "web"):
+        stage.processes[verb].kill()
+    stage.until_gone(restriction["id"], SHORT_TTL_S + SWEPT_WITHIN_S)
+    assert time.time() >= expires_at - 1, "it ended before its time"
+    stage.figures["expired and swept after its time by"] = time.time() - expires_at
+    assert stage.object_of(held["id"]) is not None, "the janitor took one that has not expired"
+    stage.start()
+    stage.until_state(restriction["id"], "expired")
+
+
 def released_by_hand(stage: Stage, restriction: Mapping[str, Any]) -> None:
     """By command; and nothing of ours is left."""
     assert stage.object_of(restriction["id"]) is not None, "the held one did not stay"
@@ -317,6 +191,7 @@ def tell(ground: Ground, folder: Path) -> dict[str, float]:
         applied_by_several_at_once(stage, second)
         confirmed_is_held(stage, second)
         expires_by_itself(stage, third)
+        ended_by_the_janitor(stage, third, held=second)
         released_by_hand(stage, second)
         stage.figures["all of it"] = time.monotonic() - began
         return stage.figures

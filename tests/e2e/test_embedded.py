@@ -11,14 +11,14 @@ import yaml
 from baseline.adapters.clock import SystemClock
 from baseline.adapters.manifests import NAMESPACES_FILE, ManifestFolder
 from baseline.policy import contract
-from tests.e2e import story, traffic
+from tests.e2e import stage, story, traffic
 from tests.ground.tansu import TansuBroker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-def ground(tansu_broker: TansuBroker, tmp_path: Path) -> story.Ground:
+def ground(tansu_broker: TansuBroker, tmp_path: Path) -> stage.Ground:
     """A folder whose namespaces may be restricted automatically, with the red button released."""
     folder = tmp_path / "cluster"
     folder.mkdir()
@@ -30,7 +30,7 @@ def ground(tansu_broker: TansuBroker, tmp_path: Path) -> story.Ground:
     cluster = ManifestFolder(folder, clock=SystemClock())
     cluster.set_enforcement(enabled=True)
     reach = {"BASELINE_CLUSTER__KIND": "manifests", "BASELINE_CLUSTER__MANIFESTS_DIR": str(folder)}
-    return story.Ground(
+    return stage.Ground(
         bootstrap=tansu_broker.bootstrap,
         books_url=f"sqlite:///{tmp_path / 'books.db'}",
         control={**reach, "BASELINE_CLUSTER__MANAGES_TIER": "true"},
@@ -39,7 +39,7 @@ def ground(tansu_broker: TansuBroker, tmp_path: Path) -> story.Ground:
     )
 
 
-def test_the_main_job_on_embedded_parts(ground: story.Ground, tmp_path: Path) -> None:
+def test_the_main_job_on_embedded_parts(ground: stage.Ground, tmp_path: Path) -> None:
     """Alert, automatic policy, dismissal, three who apply at once, hold, expiry, release: nothing is left."""
     figures = story.tell(ground, tmp_path)
     sys.stdout.write(story.in_words(figures))

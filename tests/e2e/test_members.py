@@ -12,7 +12,7 @@ import pytest
 
 from baseline.adapters.sql.library import open_library
 from baseline.domain.alert import Alert
-from tests.e2e import story, traffic
+from tests.e2e import stage, story, traffic
 from tests.e2e.containers import Container
 from tests.e2e.processes import Processes
 from tests.ground.kafka import KafkaServer
@@ -46,7 +46,7 @@ def _alerts(books_url: str) -> dict[str, Alert]:
 def _group(folder: Path, *, bootstrap: str, books_url: str, group: str, shelf: Path) -> Iterator[Processes]:
     """A place for the members of one group, with books and checkpoints of its own."""
     folder.mkdir()
-    found = story.settings(bootstrap, books_url, folder, topic=TOPIC)
+    found = stage.settings(bootstrap, books_url, folder, topic=TOPIC)
     processes = Processes(folder, {**found, "BASELINE_KAFKA__GROUP": group, "BASELINE_MODELS__SHELF_URL": str(shelf)})
     try:
         processes.run("migrate")
@@ -61,7 +61,7 @@ def test_a_member_that_is_killed_changes_no_alert(
     """Both have partitions, one is killed over fresh evidence; alerts are those of an undisturbed single run."""
     pair_books, single_books = postgres_server.new_database(), postgres_server.new_database()
     bootstrap, shelf = kafka_server.bootstrap, tmp_path / "shelf"
-    story.learn(Processes(tmp_path, {}))
+    stage.learn(Processes(tmp_path, {}))
     with _group(tmp_path / "pair", bootstrap=bootstrap, books_url=pair_books, group="pair", shelf=shelf) as pair:
         first, second = (
             pair.start("stream", name=name, BASELINE_KAFKA__INSTANCE_ID=name) for name in ("member-1", "member-2")
@@ -72,7 +72,7 @@ def test_a_member_that_is_killed_changes_no_alert(
             TAKES_OVER_WITHIN_S,
             message="the members share the partitions",
         )
-        calm, loud = story.recorded_attack(tmp_path)
+        calm, loud = stage.recorded_attack(tmp_path)
         pair.run("feed", calm)
         eventually(
             lambda: second.metric("baseline_windows_closed_total") > 0, 20.0, message="the second member closes windows"
@@ -89,7 +89,7 @@ def test_a_member_that_is_killed_changes_no_alert(
 
 def _until_all_alerts(books_url: str, member: Container) -> None:
     """Until every attacker and, by its own log, their victim has an alert over every minute of the attack."""
-    wanted, minutes = {*traffic.ATTACKERS, traffic.VICTIM}, story.ATTACK_S // 60
+    wanted, minutes = {*traffic.ATTACKERS, traffic.VICTIM}, stage.ATTACK_S // 60
 
     def are_told() -> bool:
         found = _alerts(books_url).values()

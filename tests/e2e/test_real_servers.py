@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from baseline.policy import contract
-from tests.e2e import cluster, story, traffic
+from tests.e2e import cluster, stage, story, traffic
 from tests.ground.kafka import KafkaServer
 from tests.ground.kube import KubeApi
 from tests.ground.postgres import PostgresServer
@@ -30,7 +30,7 @@ def deployed(kube_api: KubeApi) -> Iterator[KubeApi]:
     cluster.press(kube_api, enabled=True)
     yield kube_api
     cluster.press(kube_api, enabled=False)
-    cluster.remove(kube_api, instance=story.INSTANCE)
+    cluster.remove(kube_api, instance=stage.INSTANCE)
 
 
 def _reach(api: KubeApi, account: str) -> dict[str, str]:
@@ -39,14 +39,14 @@ def _reach(api: KubeApi, account: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def ground(kafka_server: KafkaServer, postgres_server: PostgresServer, deployed: KubeApi) -> story.Ground:
+def ground(kafka_server: KafkaServer, postgres_server: PostgresServer, deployed: KubeApi) -> stage.Ground:
     """Each process reaches the API server with the rights that deploy/ gives it, and no other."""
-    return story.Ground(
+    return stage.Ground(
         bootstrap=kafka_server.bootstrap,
         books_url=postgres_server.new_database(),
         control=_reach(deployed, "control"),
         janitor=_reach(deployed, "janitor"),
-        objects=lambda: cluster.policies(deployed, instance=story.INSTANCE),
+        objects=lambda: cluster.policies(deployed, instance=stage.INSTANCE),
     )
 
 
@@ -58,7 +58,7 @@ def test_the_service_accounts_have_our_rights_and_no_other(deployed: KubeApi) ->
     assert set(cluster.rights(deployed, "janitor")) == {"list networkpolicies", "delete networkpolicies"}
 
 
-def test_the_main_job_on_real_servers(ground: story.Ground, tmp_path: Path) -> None:
+def test_the_main_job_on_real_servers(ground: stage.Ground, tmp_path: Path) -> None:
     """Alert, automatic policy, dismissal, three who apply at once, hold, expiry, release: nothing is left."""
     figures = story.tell(ground, tmp_path)
     sys.stdout.write(story.in_words(figures))
