@@ -22,7 +22,8 @@ CLUSTER, INSTANCE = "e2e", "e2e"
 HISTORY_S = 2 * 3600 + 1800
 LIVE_S = 240  # of event time before the attack's end
 ATTACK_S = 120
-VERBS = ("stream", "web", "control", "janitor")
+PROCESSES = {"stream": "stream", "web": "web", "control": "control", "control-2": "control", "janitor": "janitor"}
+CONTROLS = ("control", "control-2")
 
 Seen = TypeVar("Seen")
 Objects = Callable[[], Mapping[str, Mapping[str, Any]]]  # policies of our instance, by name, from the cluster itself
@@ -56,10 +57,9 @@ class Stage:
 
     def start(self) -> None:
         """Start what is not running, each process with its own settings, and wait until all is ready."""
-        own = {"control": self.ground.control, "janitor": self.ground.janitor}
-        for verb in VERBS:
-            if not self.processes[verb].is_running:
-                self.processes.start(verb, **own.get(verb, {}))
+        for name in PROCESSES:
+            if not self.processes[name].is_running:
+                _start(self.processes, name, self.ground)
         self.processes.ready()
         self.person.close()
         self.person = Person(self.processes["web"].base_url, self._token)
@@ -96,6 +96,10 @@ class Stage:
         self.until(lambda: self.restriction(id_)["state"] == state, within_s, f"{id_} is {state}")
         return self.restriction(id_)
 
+    def leaders(self) -> list[str]:
+        """The controls that say that they lead."""
+        return [name for name in CONTROLS if self.processes[name].metric("baseline_is_leader") == 1]
+
     def audits(self, id_: str, action: str) -> int:
         """Audit rows of one restriction and verb."""
         library = open_library(self.ground.books_url)
@@ -107,6 +111,12 @@ class Stage:
         return sum(row.action == action for row in rows)
 
 
+def _start(processes: Processes, name: str, ground: Ground) -> None:
+    own = {"control": ground.control, "janitor": ground.janitor}
+    verb = PROCESSES[name]
+    processes.start(verb, name=name, **own.get(verb, {}))
+
+
 @contextmanager
 def running(ground: Ground, folder: Path) -> Iterator[Stage]:
     """Start everything, learn the last hours, promote; the running stream takes the new set up by itself."""
@@ -114,9 +124,8 @@ def running(ground: Ground, folder: Path) -> Iterator[Stage]:
     with ExitStack() as stack:
         stack.callback(processes.stop)
         processes.run("migrate")
-        own = {"control": ground.control, "janitor": ground.janitor}
-        for verb in VERBS:
-            processes.start(verb, **own.get(verb, {}))
+        for name in PROCESSES:
+            _start(processes, name, ground)
         learn(processes)
         processes.ready()
         eventually(

@@ -17,9 +17,10 @@ from baseline.domain.units import parse_rfc3339
 from baseline.policy import contract
 from tests.e2e import traffic
 from tests.e2e.processes import done
-from tests.e2e.stage import Ground, Stage, recorded_attack, running
+from tests.e2e.stage import CONTROLS, Ground, Stage, recorded_attack, running
 
 GONE_WITHIN_S = 5.0  # after a dismissal
+TAKEN_OVER_WITHIN_S = 15.0  # the standby tries every 5 s
 SHORT_TTL_S = 8
 SWEPT_WITHIN_S = 15.0  # the janitor looks every 10 s
 DETECTED_WITHIN_S = 45.0
@@ -98,6 +99,16 @@ def dismissed_is_gone_at_once(stage: Stage, restriction: Mapping[str, Any]) -> N
     assert ended["ended_by"] == "dismissal by ann"
 
 
+def one_of_two_controls_leads_and_dies(stage: Stage) -> None:
+    """Only one of them acts; after a kill -9 the other one takes its place."""
+    (leader,) = stage.leaders()
+    stage.processes[leader].kill()
+    (other,) = set(CONTROLS) - {leader}
+    began = time.monotonic()
+    stage.until(lambda: stage.leaders() == [other], TAKEN_OVER_WITHIN_S, f"{other} leads")
+    stage.figures["standby leads after"] = time.monotonic() - began
+
+
 def applied_by_several_at_once(stage: Stage, restriction: Mapping[str, Any]) -> None:
     """Twice through the API and once by command, at the same moment: one approval, one object."""
     alert = f"/alerts/{restriction['alert_id']}"
@@ -159,8 +170,8 @@ def ended_by_the_janitor(stage: Stage, restriction: Mapping[str, Any], *, held: 
     assert again["id"] == restriction["id"]
     expires_at = parse_rfc3339(again["expires_at"])
     stage.until(lambda: stage.object_of(restriction["id"]) is not None, SHORT_TTL_S, "it is in the cluster again")
-    for verb in ("control", "stream", "web"):
-        stage.processes[verb].kill()
+    for name in ("stream", "web", *CONTROLS):
+        stage.processes[name].kill()
     stage.until_gone(restriction["id"], SHORT_TTL_S + SWEPT_WITHIN_S)
     assert time.time() >= expires_at - 1, "it ended before its time"
     stage.figures["expired and swept after its time by"] = time.time() - expires_at
@@ -188,6 +199,7 @@ def tell(ground: Ground, folder: Path) -> dict[str, float]:
         first = one_acts_by_itself(stage)
         second, third = stage.restrictions("proposed")
         dismissed_is_gone_at_once(stage, first)
+        one_of_two_controls_leads_and_dies(stage)
         applied_by_several_at_once(stage, second)
         confirmed_is_held(stage, second)
         expires_by_itself(stage, third)
