@@ -220,9 +220,9 @@ class WebSettings(Room):
 class NotifySettings(Room):
     """Whom we tell. Empty means nobody."""
 
-    webhook_url: str = Field("", description="Signed webhook (CloudEvents JSON).")
+    webhook_url: SecretStr = Field(SecretStr(""), description="Signed webhook (CloudEvents JSON).")
     webhook_secret: SecretStr = Field(SecretStr(""), description="Key of the webhook's HMAC-SHA256 signature.")
-    alertmanager_url: str = Field("", description="Alertmanager, such as http://alertmanager:9093.")
+    alertmanager_url: SecretStr = Field(SecretStr(""), description="Alertmanager, such as http://alertmanager:9093.")
     timeout_s: Positive = Field(5.0, description="Limit on one delivery.")
 
 

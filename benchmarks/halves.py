@@ -118,7 +118,7 @@ def judged(flows: Iterable[Flow], labels: Sequence[Label], *, fit_until: float, 
     """One evaluation, with the options of ``pipelines.evaluate --mature`` and its defaults."""
     plan = plan_until(fit_until)
     course = run(flows, plan)
-    until = plan.test_from + course.hours_tested * HOUR_S + 1
+    until = course.tested_until + 1
     found = outcome.compare(course.deviations, labels, since=plan.test_from, until=until)
     return Half(name=name, hours=course.hours_tested, outcome=found, moved_s=moved_s)
 

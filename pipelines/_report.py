@@ -25,7 +25,7 @@ def report(
     course: Course, labels: Sequence[Label], plan: Plan, *, rejected: Mapping[str, int], with_floor: bool
 ) -> dict[str, Any]:
     """Everything measured, as plain data."""
-    since, until = plan.test_from, plan.test_from + course.hours_tested * 3600 + 1
+    since, until = plan.test_from, course.tested_until + 1
     compared = outcome.compare(course.deviations, labels, since=since, until=until)
     frame = windows_frame(course, labels)
     found: dict[str, Any] = {
@@ -38,7 +38,7 @@ def report(
         "model_set": course.model.id if course.model else None,
         "metrics": dict(course.model.manifest.metrics) if course.model else {},
         "alpha": {str(horizon): plan.judging.alpha(horizon) for horizon in plan.judging.horizons_s},
-        "total": _total(course, compared, frame, plan),
+        "total": _total(course, compared, frame, plan, is_labelled=bool(labels)),
         "by_label": _by_label(compared),
         "by_workload": _by_workload(course, compared, frame),
         "events": [_event(finding) for finding in compared.findings],
@@ -65,7 +65,7 @@ def windows_frame(course: Course, labels: Sequence[Label]) -> pd.DataFrame:
     )
 
 
-def _total(course: Course, compared: Outcome, frame: pd.DataFrame, plan: Plan) -> dict[str, Any]:
+def _total(course: Course, compared: Outcome, frame: pd.DataFrame, plan: Plan, *, is_labelled: bool) -> dict[str, Any]:
     workloads = frame["workload"].nunique()
     weeks = course.hours_tested * 3600 / WEEK_S
     delays = compared.delays()
@@ -83,10 +83,12 @@ def _total(course: Course, compared: Outcome, frame: pd.DataFrame, plan: Plan) -
         "recall_interval_95": compared.interval(),
         "time_to_detect_median_s": float(np.median(delays)) if delays else None,
         "time_to_detect_p90_s": float(np.quantile(delays, 0.9)) if delays else None,
-        "false_alerts": len(compared.false_alerts),
-        "false_alerts_per_hour": _ratio(len(compared.false_alerts), course.hours_tested),
-        "false_alerts_per_workload_week": _ratio(len(compared.false_alerts), workloads * weeks),
-        "realised_over_nominal": _ratio(len(compared.false_alerts), budget),
+        "false_alerts": len(compared.false_alerts) if is_labelled else None,  # without labels nobody knows
+        "false_alerts_per_hour": _ratio(len(compared.false_alerts), course.hours_tested) if is_labelled else None,
+        "false_alerts_per_workload_week": (
+            _ratio(len(compared.false_alerts), workloads * weeks) if is_labelled else None
+        ),
+        "realised_over_nominal": _ratio(len(compared.false_alerts) if is_labelled else len(course.alerts), budget),
         "windows_past_alpha_outside_events": _calibration(frame, plan),
         "base_rate": _ratio(int(frame["in_event"].sum()), len(frame)),
     }
@@ -225,13 +227,13 @@ def table(found: Mapping[str, Any]) -> str:
         f"events found {total['events_found']} of {total['events']} "
         f"(recall {total['recall']:.2f}, 95 % {interval[0]:.2f} to {interval[1]:.2f})"
     )  # fmt: skip
-    detect = total["time_to_detect_median_s"]
+    detect, false = total["time_to_detect_median_s"], total["false_alerts"]
     lines = [
         rows.to_string(),
         recall or "no labelled events in the tested part",
         "" if detect is None else f"time to detect: median {detect:.0f} s, p90 {total['time_to_detect_p90_s']:.0f} s",
         (
-            f"alerts {total['alerts']}, false {total['false_alerts']} in {found['hours_tested']:.1f} h "
+            f"alerts {total['alerts']}, false {'-' if false is None else false} in {found['hours_tested']:.1f} h "
             f"of {total['workloads']} workloads (realised / nominal {total['realised_over_nominal']})"
         ),
     ]

@@ -6,6 +6,7 @@ Exit: 0 done, 1 failed, 3 refused (too little to learn from).
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -34,7 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--history", required=True, help="folder or URL of the history")
     parser.add_argument("--shelf", required=True, help="folder or URL of the shelf")
     parser.add_argument("--recipe", type=Path, help="recipe (default: models/recipes/default.toml)")
-    parser.add_argument("--books", help="URL of the books: windows of confirmed alerts are then left out")
+    parser.add_argument(
+        "--books",
+        default=os.environ.get("BASELINE_BOOKS__URL", ""),
+        help="URL of the books, so that windows of confirmed alerts never teach; $BASELINE_BOOKS__URL by default",
+    )
     parser.add_argument("--since", type=parse_rfc3339, help="learn from then on (RFC 3339; default: the recipe's days)")
     parser.add_argument("--until", type=parse_rfc3339, help="learn up to then (default: now)")
     parser.add_argument("--jobs", type=int, default=1, help="processes that read history")

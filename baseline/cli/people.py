@@ -26,9 +26,13 @@ from baseline.settings import Settings
 alerts = typer.Typer(help="Look at alerts and decide them.", no_args_is_help=True)
 restrictions = typer.Typer(help="Look at restrictions, apply, hold and release them.", no_args_is_help=True)
 token_verbs = typer.Typer(help="Named tokens for the API, stored hashed.", no_args_is_help=True)
-_out = Console(highlight=False, markup=False, emoji=False)  # names come from logs: they are text, never markup
 Note = Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
 By = Annotated[str, typer.Option(help="Who decides; the login name by default.")]
+
+
+def _out() -> Console:
+    """As wide as the terminal is now. Names come from logs: they are text, never markup."""
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def register(root: typer.Typer) -> None:
@@ -99,7 +103,7 @@ def list_alerts(
         table.add_row(
             alert.id, rfc3339(alert.opened_at), str(alert.workload), f"{alert.p:.1e}", alert.sentence, alert.disposition
         )
-    _out.print(table)
+    _out().print(table)
 
 
 @alerts.command("show")
@@ -165,7 +169,7 @@ def list_restrictions(
             restriction.id, str(restriction.workload), peers, restriction.state, left,
             restriction.approved_by, restriction.ended_by,
         )  # fmt: skip
-    _out.print(table)
+    _out().print(table)
 
 
 @restrictions.command("show")
@@ -249,7 +253,7 @@ def list_tokens() -> None:
     for token in found:
         times = (token.created_at, token.expires_at, token.revoked_at)
         table.add_row(token.name, token.role, *(rfc3339(time) if time else "" for time in times))
-    _out.print(table)
+    _out().print(table)
 
 
 @token_verbs.command("revoke")
@@ -265,21 +269,21 @@ def _id() -> Column:
 
 
 def _print_alert(alert: Alert) -> None:
-    _out.print(alert.sentence, style="bold")
-    _out.print(f"alert {alert.id}, p {alert.p:.2e}, baseline {alert.maturity}, {alert.windows} windows")
+    _out().print(alert.sentence, style="bold")
+    _out().print(f"alert {alert.id}, p {alert.p:.2e}, baseline {alert.maturity}, {alert.windows} windows")
     for reason in alert.reasons:
-        _out.print(f"  {reason.share:4.0%}  {reason.sentence}")
+        _out().print(f"  {reason.share:4.0%}  {reason.sentence}")
     for evidence in alert.edges[:10]:
-        _out.print(f"  {'new ' if evidence.is_new else '    '}{evidence.edge}")
+        _out().print(f"  {'new ' if evidence.is_new else '    '}{evidence.edge}")
     if alert.decision:
-        _out.print(f"{alert.disposition} by {alert.decision.by} at {rfc3339(alert.decision.at)}")
+        _out().print(f"{alert.disposition} by {alert.decision.by} at {rfc3339(alert.decision.at)}")
 
 
 def _print_restriction(restriction: Restriction, *, now: float) -> None:
     ends = f", ends in {format_duration(restriction.expires_at - now)}" if restriction.is_live else ""
-    _out.print(f"restriction {restriction.id}: {restriction.state}{ends} {restriction.detail}")
+    _out().print(f"restriction {restriction.id}: {restriction.state}{ends} {restriction.detail}")
     for rule in restriction.rules:
         ports = f" ports {', '.join(map(str, rule.ports))}" if rule.ports else ""
-        _out.print(f"  deny {rule.direction} {rule.peer} {rule.protocol}{ports}")
+        _out().print(f"  deny {rule.direction} {rule.peer} {rule.protocol}{ports}")
     for line in restriction.guards:
-        _out.print(f"  {line}", style="dim")
+        _out().print(f"  {line}", style="dim")

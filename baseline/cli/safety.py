@@ -12,8 +12,6 @@ from rich.table import Table
 from baseline.adapters.clock import SystemClock
 from baseline.settings import Settings
 
-_out = Console(highlight=False, markup=False, emoji=False)
-
 
 class Switch(StrEnum):
     """The red button's positions."""
@@ -21,6 +19,11 @@ class Switch(StrEnum):
     ON = "on"
     OFF = "off"
     STATUS = "status"
+
+
+def _out() -> Console:
+    """As wide as the terminal is now. Names come from logs: they are text, never markup."""
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def register(root: typer.Typer) -> None:
@@ -71,6 +74,6 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For machines.")
         table = Table("check", "result", "detail", "what to do")
         for finding in found:
             table.add_row(finding.check, finding.result, finding.detail, finding.hint)
-        _out.print(table)
+        _out().print(table)
     if any(finding.result is checks.Result.BAD for finding in found):
         raise typer.Exit(1)

@@ -59,7 +59,15 @@ class Course:
     maturity: dict[WorkloadId, Maturity] = field(default_factory=dict)
     learned_windows: int = 0
     records: int = 0
-    hours_tested: float = 0.0
+    tested_until: float = 0.0  # end of the last tested window
+
+    @property
+    def hours_tested(self) -> float:
+        """Time that windows were judged in: a gap in the recording is no time in which nothing was found."""
+        starts: dict[int, set[int]] = {}
+        for window, _, _ in self.scored:
+            starts.setdefault(window.horizon_s, set()).add(window.start)
+        return max((len(found) * horizon_s for horizon_s, found in starts.items()), default=0) / HOUR_S
 
 
 class Notebook:
@@ -139,7 +147,7 @@ def run_windows(
             course.scored.append((_bare(window), p, vector))
         for alert in triage(judged.deviations, state=shown, now=float(tested[-1].end)):
             course.alerts[alert.id] = alert
-    course.hours_tested = max(0.0, last - plan.test_from) / HOUR_S
+    course.tested_until = max(last, plan.test_from)
     return course
 
 

@@ -73,9 +73,9 @@ def _telling(settings: Settings, books: SqlLibrary, *, clock: Clock, metrics: Me
     """Events are told by a thread beside control, never in enforcement's way."""
     chosen = settings.notify
     told = notifiers(
-        webhook_url=chosen.webhook_url,
+        webhook_url=chosen.webhook_url.get_secret_value(),
         webhook_secret=chosen.webhook_secret.get_secret_value(),
-        alertmanager_url=chosen.alertmanager_url,
+        alertmanager_url=chosen.alertmanager_url.get_secret_value(),
         source=f"/baseline/{settings.cluster.name}",
         clock=clock,
         timeout_s=chosen.timeout_s,

@@ -40,4 +40,4 @@ def channels(settings: Settings) -> Sequence[str]:
     """Names of the channels that are told."""
     chosen = settings.notify
     named = {"webhook": chosen.webhook_url, "alertmanager": chosen.alertmanager_url}
-    return tuple(name for name, url in named.items() if url)
+    return tuple(name for name, url in named.items() if url.get_secret_value())
