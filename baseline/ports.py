@@ -336,7 +336,6 @@ class WorkloadFacts:
     labels: tuple[tuple[str, str], ...] = ()  # of its pods, sorted, newest seen
     hosts: frozenset[str] = frozenset()
     maturity: Maturity = Maturity.LEARNING
-    windows_learned: int = 0
     revision: int = 1
 
 

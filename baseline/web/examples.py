@@ -107,7 +107,6 @@ WORKLOAD: dict[str, Any] = {
     "labels": {"app": "checkout"},
     "hosts": ["node-1", "node-2"],
     "maturity": "mature",
-    "windows_learned": 29400,
     "revision": 812,
 }
 

@@ -166,7 +166,6 @@ class WorkloadView(View):
     labels: Labels
     hosts: list[str]
     maturity: str
-    windows_learned: int
     revision: int = Field(description="Also the ETag.")
 
 
@@ -356,7 +355,6 @@ def workload(facts: WorkloadFacts) -> WorkloadView:
         labels=dict(facts.labels),
         hosts=sorted(facts.hosts),
         maturity=facts.maturity,
-        windows_learned=facts.windows_learned,
         revision=facts.revision,
     )
 

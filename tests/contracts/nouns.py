@@ -112,6 +112,5 @@ def some_facts(
         last_seen=last_seen,
         labels=(("app", name),),
         hosts=frozenset({"node-1"}),
-        windows_learned=10,
     )
     return replace(facts, **changes)

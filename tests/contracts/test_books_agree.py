@@ -55,8 +55,8 @@ def _end(number: int, revision: int) -> Step:
     return lambda books: books.restrictions.update(replace(over, revision=revision))
 
 
-def _see(number: int, seen: float, maturity: Maturity, learned: int) -> Step:
-    facts = some_facts(f"w{number}", last_seen=T0 + seen, maturity=maturity, windows_learned=learned)
+def _see(number: int, seen: float, maturity: Maturity) -> Step:
+    facts = some_facts(f"w{number}", last_seen=T0 + seen, maturity=maturity)
     return lambda books: books.workloads.see([facts])
 
 
@@ -66,7 +66,7 @@ steps = st.one_of(
     st.builds(_planned, small, st.integers(1, 4)),
     st.builds(_add, small, times),
     st.builds(_end, small, st.integers(1, 4)),
-    st.builds(_see, small, times, st.sampled_from(list(Maturity)), st.integers(0, 9)),
+    st.builds(_see, small, times, st.sampled_from(list(Maturity))),
 )
 
 

@@ -31,7 +31,6 @@ def widened(stored: WorkloadFacts, seen: WorkloadFacts) -> WorkloadFacts:
         labels=seen.labels if is_newer and seen.labels else stored.labels,
         hosts=stored.hosts if not is_newer or not seen.hosts else seen.hosts,
         maturity=seen.maturity if is_newer else stored.maturity,
-        windows_learned=max(stored.windows_learned, seen.windows_learned),
         workload=seen.workload if seen.workload.kind != "Unknown" else stored.workload,
     )
     if wider == stored and wider.workload.kind == stored.workload.kind:
