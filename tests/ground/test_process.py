@@ -20,7 +20,8 @@ import sys, threading
 from pathlib import Path
 from tests.ground.process import ServerProcess
 server = ServerProcess("idle", ["sleep", "600"], log=Path(sys.argv[1]))
-server.start(lambda: True, timeout_s=5)
+# setpriv asks the kernel for the signal first and then becomes the server: ready is when it has.
+server.start(lambda: Path(f"/proc/{server.pid}/comm").read_text().strip() == "sleep", timeout_s=30)
 print(server.pid, flush=True)
 threading.Event().wait(600)
 """
