@@ -18,12 +18,11 @@ import msgspec
 import structlog
 
 from baseline.domain.errors import Unavailable
+from baseline.formats import LINE_MAX_BYTES
 from baseline.ports import Line
 
 log = structlog.get_logger()
 
-DEFAULT_PATHS = ("/var/log/calico/flowlogs/flows.log", r"c:\TigeraCalico\flowlogs\flows.log")
-LINE_MAX_BYTES = 512 * 1024
 KEPT_BYTES = 64 * 1024  # of a longer line
 FINGERPRINT_BYTES = 256  # holds the times of the first record, so two logs never agree in it
 _CHUNK_BYTES = 1024 * 1024

@@ -22,7 +22,6 @@ from baseline.demo.source import Source, read, split
 from baseline.demo.view import Scene
 from baseline.domain.errors import Unavailable
 from baseline.domain.modelset import Alias
-from baseline.domain.restriction import ENDED
 from baseline.services import train
 from baseline.services.signs import CURRENT_S
 from baseline.wiring import agent as wired_agent
@@ -97,7 +96,6 @@ class _Story:
         self._player = Player(wired_cluster.cluster(product.settings, product.clock))
         self._library = self._open_library()
         self._phase = "learning"
-        self._model_set = ""
         self._trained: dict[str, Any] = {}
         self._drawn = (0.0, 0.0)  # monotonic time and records of the last scene: what flows/s is measured by
 
@@ -149,7 +147,6 @@ class _Story:
         manifest, made = fitted[0]
         shelf.put(manifest, made)
         shelf.point(Alias.CURRENT, manifest.id)
-        self._model_set = manifest.id
         self._trained = {"model_set": manifest.id, "workloads": manifest.workloads, "metrics": dict(manifest.metrics)}
         clock = self._product.clock
         clock.advance_to(clock.now() + settings.models.reload_s)
@@ -212,7 +209,7 @@ class _Story:
     def _live(self) -> bool:
         with self._library.transaction() as books:
             found = books.restrictions.find(limit=1000).items
-        return any(one.state not in ENDED and one.is_live for one in found)
+        return any(one.is_live for one in found)
 
     def _is_read(self) -> bool:
         metrics = self._product.metrics

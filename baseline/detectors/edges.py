@@ -114,15 +114,6 @@ def known(arrays: Arrays, line: int, keys: Sequence[EdgeKey]) -> tuple[npt.NDArr
     return np.asarray(found | is_common), shares
 
 
-def known_peers(arrays: Arrays, line: int, keys: Sequence[EdgeKey]) -> npt.NDArray[np.bool_]:
-    """Whether the line has ever talked with each edge's peer in that direction."""
-    ids = np.array([peer_hash(key) for key in keys], dtype=np.uint64)
-    if line == UNKNOWN:
-        return np.zeros(len(ids), dtype=np.bool_)
-    begin, end = int(arrays["peer_offsets"][line]), int(arrays["peer_offsets"][line + 1])
-    return _member(arrays["peers"][begin:end], ids)
-
-
 def _member(ordered: Hashes, ids: Hashes) -> npt.NDArray[np.bool_]:
     if not len(ordered):
         return np.zeros(len(ids), dtype=np.bool_)

@@ -18,7 +18,6 @@ from baseline.features.table import IntArray
 HOURS = 24
 SLOTS = 168  # hours of a week, Monday 00 h first
 _SUNDAY = 6
-_SATURDAY = 5
 DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
@@ -44,11 +43,6 @@ def days(times: IntArray, *, zone: str = "UTC") -> IntArray:
 def words(slot_of_week: int) -> str:
     """A slot as a person says it: ``Tuesdays at 03 h``."""
     return f"{DAYS[slot_of_week // HOURS]} at {slot_of_week % HOURS:02d} h"
-
-
-def is_weekend(slot_of_week: int) -> bool:
-    """Saturday or Sunday."""
-    return slot_of_week // HOURS >= _SATURDAY
 
 
 @lru_cache(maxsize=65_536)
