@@ -14,7 +14,7 @@ import numpy as np
 from baseline.detectors import codec
 from baseline.detectors.protocol import Arrays, Detector, Rows
 from baseline.domain.errors import SchemaMismatch
-from baseline.features import schema
+from baseline.features.schema import Schema
 
 Check = Callable[[Detector, Rows, int], None]
 SEED = 7
@@ -45,11 +45,26 @@ def input_is_untouched(detector: Detector, rows: Rows, lines: int) -> None:
 def foreign_schema_is_refused(detector: Detector, rows: Rows, lines: int) -> None:
     """Numbers in another order of columns are refused, not misread."""
     arrays = detector.fit(rows, lines=lines, seed=SEED)
+    turned = Schema(tuple(reversed(rows.schema.features)))
     try:
-        detector.score(arrays, replace(rows, schema_hash="0" * 16))
+        detector.score(arrays, replace(rows, schema=turned, values=rows.values[:, ::-1]))
     except SchemaMismatch:
         return
     raise AssertionError("a foreign schema is refused")
+
+
+def order_of_columns_is_irrelevant(detector: Detector, rows: Rows, lines: int) -> None:
+    """Columns are known by their names: given in another order they score the same, and an unknown one is refused."""
+    arrays = detector.fit(rows, lines=lines, seed=SEED)
+    order = np.random.default_rng(SEED).permutation(rows.schema.width)
+    names = [rows.schema.names[column] for column in order]
+    shuffled = replace(rows, values=rows.schema.arranged(names, rows.values[:, order]))
+    _need(np.array_equal(detector.score(arrays, rows), detector.score(arrays, shuffled)), "column order is irrelevant")
+    try:
+        rows.schema.arranged([*names[:-1], "nobody_knows"], rows.values)
+    except SchemaMismatch:
+        return
+    raise AssertionError("an unknown column is refused")
 
 
 def one_row_equals_batch(detector: Detector, rows: Rows, lines: int) -> None:
@@ -104,7 +119,7 @@ def explanation_names_what_was_perturbed(detector: Detector, rows: Rows, lines: 
     arrays = detector.fit(rows, lines=lines, seed=SEED)
     credit = detector.explain(arrays, _perturbed(rows))[0]
     _need(bool((credit >= 0).all()), "credit is not negative")
-    named = schema.NAMES[int(np.argmax(credit))]
+    named = rows.schema.names[int(np.argmax(credit))]
     _need(named == PERTURBED, f"the explanation names {PERTURBED}, not {named}")
 
 
@@ -112,7 +127,7 @@ EVERY: Mapping[str, Check] = {
     check.__name__: check
     for check in (
         scores_are_finite_and_in_order, same_seed_same_bytes, input_is_untouched, foreign_schema_is_refused,
-        one_row_equals_batch, codec_is_exact, unseen_peer_never_lowers,
+        order_of_columns_is_irrelevant, one_row_equals_batch, codec_is_exact, unseen_peer_never_lowers,
     )
 }  # fmt: skip
 OF_FEATURES: Mapping[str, Check] = {
@@ -127,7 +142,7 @@ def _middle(rows: Rows) -> Rows:
     own = np.flatnonzero(rows.workloads == rows.workloads[0])
     one = rows.pick(own[:1])
     return replace(
-        one, values=np.median(rows.values[own], axis=0)[None, :], residuals=np.zeros((1, schema.WIDTH)),
+        one, values=np.median(rows.values[own], axis=0)[None, :], residuals=np.zeros((1, rows.schema.width)),
         fresh=np.zeros(1, dtype=np.int64),
     )  # fmt: skip
 
@@ -136,8 +151,8 @@ def _perturbed(rows: Rows) -> Rows:
     """The ordinary row with one feature far out, in values and residuals alike."""
     one = _middle(rows)
     values, residuals = one.values.copy(), one.residuals.copy()
-    values[0, schema.INDEX[PERTURBED]] += 6.0
-    residuals[0, schema.INDEX[PERTURBED]] = 14.0
+    values[0, rows.schema.index[PERTURBED]] += 6.0
+    residuals[0, rows.schema.index[PERTURBED]] = 14.0
     return replace(one, values=values, residuals=residuals)
 
 

@@ -26,6 +26,7 @@ _HORIZON = (
     "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned",
     "tail.rise", "tail.fall", "forest.feature", "forest.threshold", "forest.left", "forest.right", "forest.depth",
     "forest.roots", "forest.normal_depth", "edges.rate", "edges.more", "ready", "span_s",
+    *(f"{part}.schema" for part in ("seasonal", "tail", "forest", "edges")),
     *(f"{voice}.{name}" for voice in ("tail.p", "forest.p", "final") for name in ("quantiles", "tails", "ready")),
 )  # fmt: skip
 
@@ -129,6 +130,8 @@ def _check_fleet(arrays: Mapping[str, Any], lines: int) -> None:
 
 def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
     _complete(arrays, _HORIZON, name)
+    for key in (key for key in arrays if key.endswith(".schema")):
+        _need(np.array_equal(arrays[key], schema.PRODUCT.mark), f"{name}: {key} is of another schema")
     shape = np.asarray(arrays["seasonal.centre"]).shape
     _need(len(shape) == 3 and shape[0] == lines + 1 and shape[1] in (1, 48, 168), f"{name}: seasonal.centre {shape}")
     _need(shape[2] == schema.WIDTH, f"{name}: {shape[2]} features")

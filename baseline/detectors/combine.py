@@ -50,7 +50,7 @@ class Verdict:
 def residual_rows(arrays: Arrays, rows: Rows) -> Rows:
     """The rows with residuals by the set's seasonal tables."""
     return Rows(
-        schema_hash=rows.schema_hash, workloads=rows.workloads, starts=rows.starts, slots=rows.slots, days=rows.days,
+        schema=rows.schema, workloads=rows.workloads, starts=rows.starts, slots=rows.slots, days=rows.days,
         values=rows.values, residuals=seasonal.residuals(under(arrays, "seasonal"), rows), fresh=rows.fresh,
         fresh_peers=rows.fresh_peers,
     )  # fmt: skip

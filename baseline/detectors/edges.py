@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.domain.edge import EdgeKey
-from baseline.features import schema
 from baseline.features.table import FloatArray, IntArray
 
 Hashes = npt.NDArray[np.uint64]
@@ -165,11 +164,12 @@ class Edges:
             "rate": np.append(rate, fleet_rate),
             "more": np.append(more, fleet_more),
             "windows": np.append(windows, windows.sum()),
+            "schema": rows.schema.mark.copy(),
         }
 
     def score(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """-ln P(at least so many new edges); 0 without any; NaN for a newcomer, to whom everything is new."""
-        rows.check()
+        rows.check(arrays)
         return np.where(rows.workloads == UNKNOWN, np.nan, -np.log(self.p_values(arrays, rows)))
 
     def p_values(self, arrays: Arrays, rows: Rows) -> FloatArray:
@@ -182,7 +182,7 @@ class Edges:
     def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """New edges are no feature of the vector: zeros."""
         rows.check()
-        return np.zeros((len(rows), schema.WIDTH))
+        return np.zeros((len(rows), rows.schema.width))
 
 
 def merged(parts: Iterable[EdgeUse]) -> list[EdgeUse]:

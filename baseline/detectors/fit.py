@@ -132,7 +132,7 @@ def _parts(rows: Rows, calibrate_from: float | None) -> list[Mask]:
 
 def _ordinary(rows: Rows, judged: npt.NDArray[np.int64], unseen: Rows, *, is_short: bool) -> Mask:
     """Which rows teach in the second pass."""
-    raw = Tail().score({}, unseen)
+    raw = Tail().score({"schema": unseen.schema.mark}, unseen)
     keep = np.ones(len(rows), dtype=np.bool_)
     if is_short:
         middle, upper = np.quantile(raw, 0.5), np.quantile(raw, 0.75)

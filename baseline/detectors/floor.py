@@ -11,7 +11,6 @@ import numpy.typing as npt
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.domain.deviation import Deviation, Family, Maturity
 from baseline.domain.window import Window
-from baseline.features import schema
 from baseline.features.table import FloatArray
 
 
@@ -23,17 +22,17 @@ class Null:
     def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
         """Nothing."""
         rows.check()
-        return {"seed": np.array([seed], dtype=np.int64)}
+        return {"seed": np.array([seed], dtype=np.int64), "schema": rows.schema.mark.copy()}
 
     def score(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """Zero for every row."""
-        rows.check()
+        rows.check(arrays)
         return np.zeros(len(rows))
 
     def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """Nothing."""
         rows.check()
-        return np.zeros((len(rows), schema.WIDTH))
+        return np.zeros((len(rows), rows.schema.width))
 
     def p_values(self, starts: npt.NDArray[np.int64], *, seed: int) -> FloatArray:
         """One for every window."""
@@ -48,18 +47,18 @@ class Random:
     def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
         """The seed."""
         rows.check()
-        return {"seed": np.array([seed], dtype=np.int64)}
+        return {"seed": np.array([seed], dtype=np.int64), "schema": rows.schema.mark.copy()}
 
     def score(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """-ln of a uniform number."""
-        rows.check()
+        rows.check(arrays)
         marks = rows.starts * 1_000_003 + rows.workloads
         return np.asarray(-np.log(self.p_values(marks, seed=int(arrays["seed"][0]))))
 
     def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """Nothing."""
         rows.check()
-        return np.zeros((len(rows), schema.WIDTH))
+        return np.zeros((len(rows), rows.schema.width))
 
     def p_values(self, starts: npt.NDArray[np.int64], *, seed: int) -> FloatArray:
         """Uniform in (0, 1), each a hash of its mark and the seed (splitmix64)."""

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from baseline.detectors import forest_kernel
 from baseline.detectors.protocol import Arrays, Rows
-from baseline.features import schema
 from baseline.features.table import FloatArray
 
 TREES = 100
@@ -33,26 +32,27 @@ class Forest:
     def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
         """Packed trees; no trees (not ready) with fewer than FEWEST_ROWS rows."""
         rows.check()
+        mark = {"schema": rows.schema.mark.copy()}
         if len(rows) < FEWEST_ROWS:
-            return forest_kernel.no_trees()
+            return forest_kernel.no_trees() | mark
         from sklearn.ensemble import IsolationForest  # fits only: never imported by the stream
 
         rng = np.random.default_rng(seed)
         known = np.clip(rows.residuals, -REACH, REACH)
         if len(known) > MOST_ROWS:
             known = known[np.sort(rng.choice(len(known), MOST_ROWS, replace=False))]
-        noise = rng.uniform(-REACH, REACH, size=(max(1, int(BACKGROUND * len(known))), schema.WIDTH))
+        noise = rng.uniform(-REACH, REACH, size=(max(1, int(BACKGROUND * len(known))), rows.schema.width))
         fitted = IsolationForest(
             n_estimators=TREES, max_samples=min(SAMPLES, len(known)), random_state=seed % 2**32, n_jobs=1
         ).fit(np.vstack([known, noise]))
-        return forest_kernel.pack(fitted)
+        return forest_kernel.pack(fitted) | mark
 
     def score(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """Minus ``score_samples``: in (0, 1], higher = more unusual; NaN without trees."""
-        rows.check()
+        rows.check(arrays)
         return forest_kernel.score(arrays, np.clip(rows.residuals, -REACH, REACH))
 
     def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """Credit for short paths, by the feature that cut: each cut shares its row's saving of depth."""
-        rows.check()
+        rows.check(arrays)
         return forest_kernel.credit(arrays, np.clip(rows.residuals, -REACH, REACH))

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from baseline.detectors.protocol import Arrays
-from baseline.features import schema
 from baseline.features.table import FloatArray
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def credit(arrays: Arrays, values: FloatArray) -> FloatArray:
 
     Plain Python over few rows: only raised deviations are explained.
     """
-    found = np.zeros((len(values), schema.WIDTH))
+    found = np.zeros(values.shape)
     roots = arrays["roots"]
     if not len(roots):
         return found

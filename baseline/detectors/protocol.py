@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baseline.domain.errors import SchemaMismatch
-from baseline.features import schema
+from baseline.features.schema import Schema
 from baseline.features.table import FloatArray, IntArray
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -26,18 +26,18 @@ UNKNOWN = -1  # row number of a workload the model has never seen: judged by the
 class Rows:
     """Windows of one horizon as numbers, for fitting or scoring.
 
-    schema_hash : made with which features.schema.
+    schema : what the columns mean.
     workloads : int64 (n,), line of the workload in the model; UNKNOWN for a newcomer.
     starts : int64 (n,), epoch seconds.
     slots : int64 (n,), local hour of the week, 0 to 167.
     days : int64 (n,), number of the local day.
-    values : float64 (n, schema.WIDTH), finite.
-    residuals : float64 (n, schema.WIDTH), robust residuals by ``seasonal``; empty before.
+    values : float64 (n, schema.width), finite.
+    residuals : float64 (n, schema.width), robust residuals by ``seasonal``; empty before.
     fresh : int64 (n,), edges in the window that were never seen before it.
     fresh_peers : int64 (n,), peers among them that were never seen at all.
     """
 
-    schema_hash: str
+    schema: Schema
     workloads: IntArray
     starts: IntArray
     slots: IntArray
@@ -53,7 +53,7 @@ class Rows:
     def pick(self, which: npt.NDArray[Any]) -> Rows:
         """The rows of a boolean mask or of positions."""
         return Rows(
-            schema_hash=self.schema_hash,
+            schema=self.schema,
             workloads=self.workloads[which],
             starts=self.starts[which],
             slots=self.slots[which],
@@ -64,12 +64,12 @@ class Rows:
             fresh_peers=self.fresh_peers[which],
         )
 
-    def check(self) -> None:
-        """Raise SchemaMismatch unless the numbers were made with the running schema and are whole."""
-        if self.schema_hash != schema.hash():
-            raise SchemaMismatch(f"rows made with schema {self.schema_hash}, running {schema.hash()}")
-        if self.values.shape != (len(self), schema.WIDTH):
-            raise SchemaMismatch(f"rows of shape {self.values.shape}, schema has {schema.WIDTH} features")
+    def check(self, arrays: Arrays | None = None) -> None:
+        """Raise SchemaMismatch unless the numbers are whole and ``arrays``, if given, were fitted on their schema."""
+        if arrays is not None and not np.array_equal(arrays["schema"], self.schema.mark):
+            raise SchemaMismatch(f"rows of schema {self.schema.hash}, fitted on {bytes(arrays['schema']).hex()}")
+        if self.values.shape != (len(self), self.schema.width):
+            raise SchemaMismatch(f"rows of shape {self.values.shape}, schema has {self.schema.width} features")
         if not np.isfinite(self.values).all():
             raise SchemaMismatch("rows hold numbers that are not finite")
 
@@ -83,13 +83,19 @@ class Detector(Protocol):
         ...
 
     def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
-        """Learn from rows (with residuals) of ``lines`` workloads, unchanged; same rows and seed, same bytes."""
+        """Learn from rows (with residuals) of ``lines`` workloads, unchanged; same rows and seed, same bytes.
+
+        ``schema`` among the arrays is the mark of the rows' schema.
+        """
         ...
 
     def score(self, arrays: Arrays, rows: Rows) -> FloatArray:
-        """Raw scores (n,), higher = more unusual; NaN where the detector is not ready to say anything."""
+        """Raw scores (n,), higher = more unusual; NaN where the detector is not ready to say anything.
+
+        Raises SchemaMismatch for rows of another schema than it was fitted on.
+        """
         ...
 
     def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
-        """What each feature added to the score, (n, schema.WIDTH), not negative; zeros where nothing did."""
+        """What each feature added to the score, (n, schema.width), not negative; zeros where nothing did."""
         ...

@@ -17,6 +17,7 @@ from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.detectors.robust import densest, median_mad
 from baseline.domain.units import DAY_S, HOUR_S
 from baseline.features import calendar, schema
+from baseline.features.schema import Schema
 from baseline.features.table import FloatArray, IntArray
 
 K_TIME = 8.0  # strength of a parent level in time, in equivalents of HOUR_WEIGHT (C.3)
@@ -31,13 +32,6 @@ SHORT_DRIFT = 0.25  # scale added below a day of history, log units: how far a l
 FEWEST_HOURS = 4  # hours of history below which nothing recurs hourly
 CEILING_SCALE = 0.35  # smallest scale above the ceiling, log units: what recurs varies by a factor of 1.4 at least
 NEVER = -1e9  # ceiling where nothing recurred; finite, because model sets hold finite numbers only
-_NOISE = np.array([feature.noise for feature in schema.FEATURES])
-_IS_COUNTED = np.array(
-    [
-        feature.measure in (schema.Measure.COUNT, schema.Measure.BYTES, schema.Measure.PACKETS)
-        for feature in schema.FEATURES
-    ]
-)
 
 
 def slots_for(span_s: float) -> int:
@@ -64,7 +58,7 @@ def fit(rows: Rows, keep: npt.NDArray[np.bool_], *, lines: int, slots: int) -> d
 
     ``level`` (lines + 1, WIDTH) keeps the centre over all hours, ``learned`` (lines + 1,) the windows behind each line.
     """
-    width = schema.WIDTH
+    width = rows.schema.width
     learned = np.zeros(lines + 1, dtype=np.int64)
     level, spread = np.zeros((lines + 1, width)), np.zeros((lines + 1, width))
     order = np.argsort(rows.workloads, kind="stable")
@@ -75,7 +69,7 @@ def fit(rows: Rows, keep: npt.NDArray[np.bool_], *, lines: int, slots: int) -> d
         if len(where):
             learned[line] = len(where)
             level[line], spread[line] = (densest if slots == 1 else median_mad)(rows.values[where])
-    _pool(level, spread, learned)
+    _pool(level, spread, learned, noise=rows.schema.noise)
     shape = (lines + 1, slots, width)
     centre = np.broadcast_to(level[:, None, :], shape).copy()
     scale = np.broadcast_to(spread[:, None, :], shape).copy()
@@ -93,19 +87,21 @@ def fit(rows: Rows, keep: npt.NDArray[np.bool_], *, lines: int, slots: int) -> d
         ceiling[line] = np.maximum(ceiling[line], _hourly(rows.values[where], rows.starts[where] // HOUR_S))
     scale = np.maximum(scale, 0.1 * spread[:, None, :] + 0.02)
     if slots == 1:
-        scale = np.sqrt(scale**2 + np.where(_IS_COUNTED, SHORT_DRIFT, 0.0) ** 2)
+        scale = np.sqrt(scale**2 + np.where(rows.schema.is_counted, SHORT_DRIFT, 0.0) ** 2)
     return {
         "centre": centre.astype(np.float32),
         "scale": scale.astype(np.float32),
         "ceiling": ceiling.astype(np.float32),
         "level": level.astype(np.float32),
         "learned": learned,
+        "schema": rows.schema.mark.copy(),
     }
 
 
 def residuals(arrays: Arrays, rows: Rows) -> FloatArray:
     """Robust residuals (n, WIDTH): how many scales above (or below) the normal of this workload at this hour."""
-    centre, scale, ceiling = expected(arrays, rows.workloads, rows.slots)
+    rows.check(arrays)
+    centre, scale, ceiling = expected(arrays, rows.workloads, rows.slots, of=rows.schema)
     excess = (rows.values - centre) / scale
     over = (rows.values - ceiling) / np.maximum(scale, CEILING_SCALE)
     capped = np.minimum(excess, KNEE + np.maximum(over, 0.0))
@@ -113,7 +109,9 @@ def residuals(arrays: Arrays, rows: Rows) -> FloatArray:
     return np.clip(np.where(has_ceiling & (excess > KNEE), capped, excess), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
 
 
-def expected(arrays: Arrays, workloads: IntArray, slots: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def expected(
+    arrays: Arrays, workloads: IntArray, slots: IntArray, *, of: Schema = schema.PRODUCT
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Centre, scale and ceiling, each (n, WIDTH); scales include the noise of small numbers."""
     table = arrays["centre"]
     lines = np.where(workloads == UNKNOWN, table.shape[0] - 1, workloads)
@@ -121,19 +119,19 @@ def expected(arrays: Arrays, workloads: IntArray, slots: IntArray) -> tuple[Floa
     centre = np.asarray(table[lines, folded], dtype=np.float64)
     scale = np.asarray(arrays["scale"][lines, folded], dtype=np.float64)
     ceiling = np.asarray(arrays["ceiling"][lines, folded], dtype=np.float64)
-    return centre, np.maximum(np.maximum(scale, _NOISE), small_number_noise(centre)), ceiling
+    return centre, np.maximum(np.maximum(scale, of.noise), small_number_noise(centre, of)), ceiling
 
 
-def small_number_noise(centre: FloatArray) -> FloatArray:
+def small_number_noise(centre: FloatArray, of: Schema = schema.PRODUCT) -> FloatArray:
     """Scale that counts around a small normal have anyway, in log units: sqrt(mean + 1/2) / (1 + mean).
 
     Poisson counts have it by nature; it is what keeps "two instead of one" from being a deviation where the MAD is 0.
     """
     mean = np.expm1(np.clip(centre, 0.0, 30.0))
-    return np.where(_IS_COUNTED, np.sqrt(mean + 0.5) / (1.0 + mean), 0.0)
+    return np.where(of.is_counted, np.sqrt(mean + 0.5) / (1.0 + mean), 0.0)
 
 
-def _pool(level: FloatArray, spread: FloatArray, learned: IntArray) -> None:
+def _pool(level: FloatArray, spread: FloatArray, learned: IntArray, *, noise: FloatArray) -> None:
     """Shrink every workload to the fleet, and fill the fleet's own line: its scale includes how workloads differ."""
     known = learned > 0
     if not known.any():
@@ -145,7 +143,7 @@ def _pool(level: FloatArray, spread: FloatArray, learned: IntArray) -> None:
     count = learned[:-1, None].astype(np.float64)
     own = np.where(known[:-1, None], level[:-1], fleet)
     # Where a workload lies far from the fleet, compared with how much one varies, the fleet says nothing about it.
-    strength = np.minimum(K_FLEET, (within**2 + _NOISE**2) / ((own - fleet) ** 2 + 1e-6))
+    strength = np.minimum(K_FLEET, (within**2 + noise**2) / ((own - fleet) ** 2 + 1e-6))
     level[:-1] = (count * own + strength * fleet) / (count + strength)
     spread[:-1] = np.sqrt((count * spread[:-1] ** 2 + K_FLEET_SCALE * within**2) / (count + K_FLEET_SCALE))
 

@@ -9,15 +9,13 @@ import numpy.typing as npt
 
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.features import schema
+from baseline.features.schema import Schema
 from baseline.features.table import FloatArray
 
-_RISE = np.array([feature.rise for feature in schema.FEATURES])
-_FALL = np.array([feature.fall for feature in schema.FEATURES])
 
-
-def weighted(residuals: FloatArray) -> FloatArray:
+def weighted(residuals: FloatArray, of: Schema = schema.PRODUCT) -> FloatArray:
     """Residuals as evidence, not negative: rises count by ``Feature.rise``, falls by ``Feature.fall``."""
-    return np.asarray(np.where(residuals >= 0, residuals * _RISE, -residuals * _FALL), dtype=np.float64)
+    return np.asarray(np.where(residuals >= 0, residuals * of.rise, -residuals * of.fall), dtype=np.float64)
 
 
 class Tail:
@@ -28,16 +26,16 @@ class Tail:
     def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
         """Nothing to learn beyond the residuals: keeps the weights, so that a set says what it judged with."""
         rows.check()
-        return {"rise": _RISE.copy(), "fall": _FALL.copy()}
+        return {"rise": rows.schema.rise.copy(), "fall": rows.schema.fall.copy(), "schema": rows.schema.mark.copy()}
 
     def score(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """Largest evidence of each row plus a tenth of the mean of the four largest: agreement breaks ties."""
-        rows.check()
-        evidence = weighted(rows.residuals)
+        rows.check(arrays)
+        evidence = weighted(rows.residuals, rows.schema)
         top = -np.partition(-evidence, 3, axis=1)[:, :4]
         return np.asarray(top.max(axis=1) + 0.1 * top.mean(axis=1))
 
     def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """The evidence itself."""
-        rows.check()
-        return weighted(rows.residuals)
+        rows.check(arrays)
+        return weighted(rows.residuals, rows.schema)

@@ -29,5 +29,4 @@ class Combined:
 
     def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
         """The tail's evidence: exact, and in units a person can check."""
-        rows.check()
         return Tail().explain(combine.under(arrays, "tail"), combine.residual_rows(arrays, rows))

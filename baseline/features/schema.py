@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 from baseline.domain.deviation import Family
 from baseline.domain.edge import Direction
+from baseline.domain.errors import SchemaMismatch
+from baseline.features.table import FloatArray
 
 
 class Measure(StrEnum):
@@ -48,6 +54,72 @@ class Feature:
     fall: float = 0.2  # weight of less than normal: an attack seldom shows as silence
     matters: float = math.inf  # natural units above the expected high from which an excess may raise an alert alone
     noise: float = 0.1  # smallest scale of a residual, in log units
+
+
+class Schema:
+    """Ordered features: what the columns of numbers mean. Two of the same hash are the same.
+
+    ``rise``, ``fall``, ``noise`` : float64 (width,), the features' weights and smallest scales.
+    ``is_counted`` : bool (width,), counts, bytes and packets, which have the noise of small numbers.
+    ``mark`` : uint8 (8,), the hash as numbers, kept beside what was fitted.
+    """
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self.features = tuple(features)
+        self.names = tuple(feature.name for feature in self.features)
+        self.index = {name: position for position, name in enumerate(self.names)}
+        self.width = len(self.features)
+        if len(self.index) != self.width:
+            raise SchemaMismatch(f"a feature comes twice: {', '.join(self.names)}")
+
+    @cached_property
+    def hash(self) -> str:
+        """Names, units and scales in order: numbers made under another hash must never meet these."""
+        text = "\n".join(f"{f.name} {f.measure} {f.unit} {PSEUDO} {SHARE_SCALE}" for f in self.features)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def mark(self) -> npt.NDArray[np.uint8]:
+        """See the class."""
+        return np.frombuffer(bytes.fromhex(self.hash), dtype=np.uint8)
+
+    @cached_property
+    def rise(self) -> FloatArray:
+        """See the class."""
+        return np.array([feature.rise for feature in self.features], dtype=np.float64)
+
+    @cached_property
+    def fall(self) -> FloatArray:
+        """See the class."""
+        return np.array([feature.fall for feature in self.features], dtype=np.float64)
+
+    @cached_property
+    def noise(self) -> FloatArray:
+        """See the class."""
+        return np.array([feature.noise for feature in self.features], dtype=np.float64)
+
+    @cached_property
+    def is_counted(self) -> npt.NDArray[np.bool_]:
+        """See the class."""
+        counted = (Measure.COUNT, Measure.BYTES, Measure.PACKETS)
+        return np.array([feature.measure in counted for feature in self.features], dtype=np.bool_)
+
+    def arranged(self, names: Sequence[str], values: FloatArray) -> FloatArray:
+        """Columns (n, len(names)) given in any order, in the schema's order (n, width).
+
+        Raises SchemaMismatch for a column that is unknown, missing or given twice.
+        """
+        if unknown := set(names) - set(self.names):
+            raise SchemaMismatch(f"unknown columns: {', '.join(sorted(unknown))}")
+        if sorted(names) != sorted(self.names):
+            raise SchemaMismatch(f"columns missing or given twice: {', '.join(names)}")
+        return np.asarray(values[:, [list(names).index(name) for name in self.names]], dtype=np.float64)
+
+    def without(self, absent: Collection[str]) -> Schema:
+        """The schema of a log that cannot give these features: they are not zero there, they do not exist."""
+        if unknown := set(absent) - set(self.names):
+            raise SchemaMismatch(f"unknown columns: {', '.join(sorted(unknown))}")
+        return Schema([feature for feature in self.features if feature.name not in absent])
 
 
 _E, _I = Direction.EGRESS, Direction.INGRESS
@@ -121,16 +193,15 @@ FEATURES: tuple[Feature, ...] = (
     _ratio("connections_per_peer_in", _I, "calls a peer", rise=0.6, fall=0.2),
 )  # fmt: skip
 
-NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
-INDEX: dict[str, int] = {name: position for position, name in enumerate(NAMES)}
-WIDTH = len(FEATURES)
+PRODUCT = Schema(FEATURES)  # what the stream counts; the suite judges other recordings by schemas of their own
+NAMES: tuple[str, ...] = PRODUCT.names
+INDEX: dict[str, int] = PRODUCT.index
+WIDTH = PRODUCT.width
 
 
-@cache
 def hash() -> str:  # noqa: A001 - read as schema.hash()
-    """Names, units and scales in order: numbers made under another hash must never meet this code."""
-    text = "\n".join(f"{f.name} {f.measure} {f.unit} {PSEUDO} {SHARE_SCALE}" for f in FEATURES)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """Of the product's schema."""
+    return PRODUCT.hash
 
 
 def natural(feature: Feature, value: float) -> float:

@@ -130,7 +130,7 @@ def p_values(model: FittedSet, table: WindowTable, options: JudgeOptions) -> Flo
     """p of each window of a table, with no edge counted as new."""
     count = len(table)
     rows = Rows(
-        schema_hash=schema.hash(),
+        schema=schema.PRODUCT,
         workloads=np.full(count, model.line(table.workload), dtype=np.int64),
         starts=table.starts,
         slots=calendar.slots(table.starts, zone=options.zone, holidays=options.holidays),

@@ -174,7 +174,7 @@ def _rows(
 ) -> Rows:  # fmt: skip
     starts = np.array([window.start for window in windows], dtype=np.int64)
     return Rows(
-        schema_hash=schema.hash(),
+        schema=schema.PRODUCT,
         workloads=np.array([model.line(window.workload) for window in windows], dtype=np.int64),
         starts=starts,
         slots=calendar.slots(starts, zone=options.zone, holidays=options.holidays),

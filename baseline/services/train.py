@@ -233,7 +233,7 @@ def rows_of(lesson: Lesson, horizon_s: int, *, zone: str) -> tuple[Rows, npt.NDA
     fresh, settled = fresh_in_training(starts_by_line, horizon_s, lesson.uses)
     starts = _joined([table.starts for table in tables.values()])
     rows = Rows(
-        schema_hash=schema.hash(),
+        schema=schema.PRODUCT,
         workloads=_joined([np.full(len(table), line, dtype=np.int64) for line, table in tables.items()]),
         starts=starts,
         slots=calendar.slots(starts, zone=zone),

@@ -20,7 +20,7 @@ def rows(
     level = rng.uniform(2, 6, size=(lines, schema.WIDTH))
     noise = rng.normal(size=(lines * windows, schema.WIDTH))
     return Rows(
-        schema_hash=schema.hash(),
+        schema=schema.PRODUCT,
         workloads=workloads,
         starts=starts,
         slots=calendar.slots(starts),

@@ -28,7 +28,7 @@ def hourly(days: int, *, burst_hour: int | None = None, level: float = 1.0) -> R
         values[(slot >= burst_hour * 3600) & (slot < burst_hour * 3600 + 600)] += 5.0
     zeros = np.zeros(count, dtype=np.int64)
     return Rows(
-        schema_hash=schema.hash(), workloads=zeros, starts=starts, slots=calendar.slots(starts),
+        schema=schema.PRODUCT, workloads=zeros, starts=starts, slots=calendar.slots(starts),
         days=calendar.days(starts), values=values, residuals=np.zeros((0, schema.WIDTH)), fresh=zeros,
         fresh_peers=zeros,
     )  # fmt: skip

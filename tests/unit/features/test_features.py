@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
+from baseline.domain.errors import SchemaMismatch
 from baseline.domain.units import parse_rfc3339
 from baseline.domain.window import EdgeCounts, Window
 from baseline.domain.workload import WorkloadId
@@ -121,3 +122,23 @@ def test_many_slots_are_the_slots_of_each() -> None:
     times = np.arange(0, 14 * 86_400, 1700, dtype=np.int64)
     zone = "Asia/Kathmandu"  # 5 h 45 min ahead
     assert calendar.slots(times, zone=zone).tolist() == [calendar.slot(int(at), zone=zone) for at in times]
+
+
+def test_columns_are_put_in_order_by_name() -> None:
+    """Known columns in any order, nothing unknown, missing or doubled."""
+    one = schema.Schema(schema.FEATURES[:3])
+    values = np.array([[3.0, 1.0, 2.0]])
+    names = [one.names[2], one.names[0], one.names[1]]
+    assert one.arranged(names, values).tolist() == [[1.0, 2.0, 3.0]]
+    for wrong in (names[:2], [*names[:2], "nobody_knows"], [*names[:2], names[0]]):
+        with pytest.raises(SchemaMismatch):
+            one.arranged(wrong, values[:, : len(wrong)])
+
+
+def test_a_feature_that_a_log_cannot_give_is_no_column() -> None:
+    """Absent is another schema, not a zero."""
+    less = schema.PRODUCT.without(["external_peers_out"])
+    assert less.width == schema.WIDTH - 1
+    assert less.hash != schema.PRODUCT.hash
+    with pytest.raises(SchemaMismatch, match="nobody_knows"):
+        schema.PRODUCT.without(["nobody_knows"])
