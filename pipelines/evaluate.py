@@ -1,7 +1,9 @@
 """Judge a recording as the stream would have, and compare with labels if there are any.
 
 Learns from the part before ``--fit-until`` without looking at labels, calibrates (on the last quarter of it, or on the
-part up to ``--calibrate-until``), and judges the rest. Exit: 0 done, 1 failed, 3 refused (too little to learn from).
+part up to ``--calibrate-until``), and judges the rest. Another mode with flags of its own: ``--suite`` measures
+detection on every data set.
+Exit: 0 done, 1 failed or a gate of the suite fell, 3 refused (too little to learn from).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from baseline.services.score import JudgeOptions
 from pipelines import _report
 from pipelines._recipe import read_recipe
 from pipelines._recording import Recording
+from pipelines.suite import run as suite
 
 OK, FAILED, REFUSED = 0, 1, 3
 
@@ -50,7 +53,10 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, write, print a table."""
-    args = arguments(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if "--suite" in given:
+        return suite.main([word for word in given if word != "--suite"])
+    args = arguments(given)
     try:
         plan = plan_of(args)
         labels = read_labels(args.labels)
