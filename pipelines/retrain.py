@@ -10,19 +10,17 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from baseline.adapters.history import ParquetHistory
 from baseline.adapters.shelf import FolderShelf
-from baseline.adapters.sql.library import open_library
-from baseline.domain.alert import Disposition
 from baseline.domain.errors import BaselineError, GateRefused
 from baseline.domain.modelset import Alias, Manifest
 from baseline.domain.units import parse_rfc3339, rfc3339
 from baseline.features import schema
 from baseline.services.train import Exclusion, Lesson, Recipe, fit_lesson, gathered, read_part
+from pipelines._books import confirmed
 from pipelines._recipe import read_recipe
 from pipelines._report import write_json
 
@@ -69,17 +67,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.report:
         write_json(args.report, found)
     return OK
-
-
-def confirmed(url: str) -> list[Exclusion]:
-    """What people confirmed as attacks: workload and interval, never to be learned from."""
-    with closing(open_library(url)) as library:
-        library.check()
-        with library.transaction() as books:
-            said = books.feedback.since(0.0)
-    return [
-        (one.workload, one.window_start, one.window_end) for one in said if one.disposition is Disposition.CONFIRMED
-    ]
 
 
 def read_jobs(

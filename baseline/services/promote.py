@@ -1,19 +1,23 @@
 """The gate before a model set becomes current, and the change of aliases.
 
-A set must find golden attacks put onto its own workloads, and keep its alert budget on the history it was made from.
+A set must find golden attacks put onto its own workloads, keep its alert budget on the history it was made from, and
+not have moved far from the set it replaces on many workloads at once: that is a change of the platform, or somebody
+who teaches us.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from baseline.detectors import combine
+from baseline.detectors import combine, drift
+from baseline.detectors.combine import under
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.protocol import Rows
 from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
-from baseline.domain.errors import GateRefused
+from baseline.domain.errors import GateRefused, ModelSetRejected, NotFound, SchemaMismatch
 from baseline.domain.modelset import Alias
 from baseline.domain.units import HOUR_S, WEEK_S
 from baseline.domain.window import EdgeCounts, Window
@@ -28,6 +32,9 @@ NEEDED = {"scan": 0.9, "sweep": 0.9, "exfiltration": 0.8}  # share of workloads 
 BUDGET_FACTOR = 3.0  # a workload keeps its budget up to this many times it, and one alert at least
 OVER_BUDGET_MOST = 0.1  # share of workloads that may exceed it: history may hold real attacks
 MERGE_S = HOUR_S
+MOVED_SCALES = 6.0  # a centre that lies so many scales from where it was is another normal; by judgement
+MOVED_MOST = 0.25  # share of workloads that may have such a centre
+MOVED_FEWEST = 4  # workloads below which a share says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,8 @@ class GateReport:
     found: dict[str, float]  # attack -> share of workloads on which it was found
     over_budget: float  # share of workloads past their budget
     workloads: int
+    moved: float = 0.0  # share of workloads whose normal moved away from the current set's
+    compared: int = 0  # workloads that both sets know
 
     def refusal(self) -> str | None:
         """Why not, or None."""
@@ -45,25 +54,64 @@ class GateReport:
                 return f"golden {attack} found on {self.found[attack]:.0%} of workloads, {needed:.0%} needed"
         if self.over_budget > OVER_BUDGET_MOST:
             return f"{self.over_budget:.0%} of workloads past their alert budget on the training data"
+        if self.compared >= MOVED_FEWEST and self.moved > MOVED_MOST:
+            return f"what is normal moved on {self.moved:.0%} of {self.compared} workloads, {MOVED_MOST:.0%} allowed"
         return None
 
 
-def promote(set_id: str, *, shelf: Shelf, history: History | None, options: JudgeOptions, seed: int = 1) -> GateReport:
+def promote(
+    set_id: str, *, shelf: Shelf, history: History | None, options: JudgeOptions, seed: int = 1,
+    accept_drift: bool = False,
+) -> GateReport:  # fmt: skip
     """Gate a set and make it current; the one that was current becomes previous.
 
-    Without history only the golden attacks are judged. Raises GateRefused with the reason; aliases are then as before.
+    Without history only golden attacks and drift are judged. ``accept_drift`` is a person's word that the move is
+    wanted (a migration, a new season). Raises GateRefused with the reason; aliases are then as before.
     """
-    manifest = shelf.manifest(set_id)
-    model = FittedSet.load(shelf.open(set_id), manifest)
+    model = FittedSet.load(shelf.open(set_id), shelf.manifest(set_id))
+    current = shelf.resolve(Alias.CURRENT)
     report = measure(model, history=history, options=options, seed=seed)
-    reason = report.refusal()
+    report = replace(report, **_drift(model, current, shelf))
+    reason = (replace(report, moved=0.0) if accept_drift else report).refusal()
     if reason is not None:
         raise GateRefused(reason)
-    current = shelf.resolve(Alias.CURRENT)
     if current is not None and current != set_id:
         shelf.point(Alias.PREVIOUS, current)
     shelf.point(Alias.CURRENT, set_id)
     return report
+
+
+def roll_back(*, shelf: Shelf) -> tuple[str, str]:
+    """Make the previous set current again, ungated: it was current before. Returns (now current, was current).
+
+    The two change places, so that rolling back twice changes nothing. Raises GateRefused when there is no previous
+    set, and whatever opening it raises: a set that cannot be loaded must not become current.
+    """
+    current, previous = shelf.resolve(Alias.CURRENT), shelf.resolve(Alias.PREVIOUS)
+    if previous is None or previous == current:
+        raise GateRefused("there is no previous set to roll back to")
+    FittedSet.load(shelf.open(previous), shelf.manifest(previous))
+    shelf.point(Alias.CURRENT, previous)
+    if current is not None:
+        shelf.point(Alias.PREVIOUS, current)
+    return previous, current or ""
+
+
+def _drift(model: FittedSet, current: str | None, shelf: Shelf) -> dict[str, Any]:
+    """Share of common workloads whose centre moved, at the shortest horizon both sets are ready for."""
+    if current is None or current == model.id:
+        return {}
+    try:
+        old = FittedSet.load(shelf.open(current), shelf.manifest(current))
+    except (ModelSetRejected, SchemaMismatch, NotFound):
+        return {}  # the stream cannot judge by it either: there is nothing to have moved from
+    common = [(old.lines[workload], line) for workload, line in model.lines.items() if workload in old.lines]
+    horizon = next((one for one in sorted(model.horizons) if model.is_ready(one) and old.is_ready(one)), None)
+    if horizon is None or not common:
+        return {}
+    tables = (under(old.horizons[horizon], "seasonal"), under(model.horizons[horizon], "seasonal"))
+    distances = drift.moved(*tables, common)
+    return {"moved": float((distances > MOVED_SCALES).mean()), "compared": len(common)}
 
 
 def measure(model: FittedSet, *, history: History | None, options: JudgeOptions, seed: int) -> GateReport:
@@ -128,8 +176,13 @@ def _is_over_budget(
 
 def p_values(model: FittedSet, table: WindowTable, options: JudgeOptions) -> FloatArray:
     """p of each window of a table, with no edge counted as new."""
+    return combine.judge(model.horizons[table.horizon_s], rows_of_table(model, table, options)).p
+
+
+def rows_of_table(model: FittedSet, table: WindowTable, options: JudgeOptions) -> Rows:
+    """A workload's stored windows as rows for the set, with no edge counted as new."""
     count = len(table)
-    rows = Rows(
+    return Rows(
         schema=schema.PRODUCT,
         workloads=np.full(count, model.line(table.workload), dtype=np.int64),
         starts=table.starts,
@@ -140,7 +193,6 @@ def p_values(model: FittedSet, table: WindowTable, options: JudgeOptions) -> Flo
         fresh=np.zeros(count, dtype=np.int64),
         fresh_peers=np.zeros(count, dtype=np.int64),
     )
-    return combine.judge(model.horizons[table.horizon_s], rows).p
 
 
 def _alerts(starts: IntArray, p: FloatArray, horizon_s: int, alpha: float) -> int:

@@ -19,6 +19,7 @@ from baseline.domain.window import EdgeCounts
 from baseline.features import extract, schema
 from baseline.ports import EdgeRow, Feedback, HistoryBatch
 from pipelines import promote, retrain
+from pipelines._books import confirmed
 from tests.unit.services_score.making import NAMES, T0, UNTIL, history
 
 
@@ -116,7 +117,7 @@ def test_windows_of_a_confirmed_alert_never_teach(folder: Path, tmp_path: Path) 
                     at=start,
                 )
             )
-    assert retrain.confirmed(url) == [(workload, float(T0), T0 + 1800.0)]
+    assert confirmed(url) == [(workload, float(T0), T0 + 1800.0)]
     reports = [tmp_path / "all.json", tmp_path / "left-out.json"]
     assert retrained(folder, tmp_path / "s1", "--report", str(reports[0])) == 0
     assert retrained(folder, tmp_path / "s2", "--report", str(reports[1]), "--books", url) == 0
