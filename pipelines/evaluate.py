@@ -1,8 +1,8 @@
 """Judge a recording as the stream would have, and compare with labels if there are any.
 
 Learns from the part before ``--fit-until`` without looking at labels, calibrates (on the last quarter of it, or on the
-part up to ``--calibrate-until``), and judges the rest. Another mode with flags of its own: ``--suite`` measures
-detection on every data set.
+part up to ``--calibrate-until``), and judges the rest. Two other modes have flags of their own: ``--suite`` measures
+detection on every data set, ``--backtest`` says what settings would have cost on stored history.
 Exit: 0 done, 1 failed or a gate of the suite fell, 3 refused (too little to learn from).
 """
 
@@ -21,7 +21,7 @@ from baseline.services import outcome
 from baseline.services.evaluate import Plan, run
 from baseline.services.outcome import Label
 from baseline.services.score import JudgeOptions
-from pipelines import _report
+from pipelines import _backtest, _report
 from pipelines._recipe import read_recipe
 from pipelines._recording import Recording
 from pipelines.suite import run as suite
@@ -54,8 +54,9 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, write, print a table."""
     given = list(sys.argv[1:] if argv is None else argv)
-    if "--suite" in given:
-        return suite.main([word for word in given if word != "--suite"])
+    for mode, other in (("--suite", suite.main), ("--backtest", _backtest.main)):
+        if mode in given:
+            return other([word for word in given if word != mode])
     args = arguments(given)
     try:
         plan = plan_of(args)

@@ -138,7 +138,7 @@ def _judge_batch(
         memory, p = state.of(window.workload), float(verdict.p[at])
         if not np.isfinite(p):
             continue
-        is_past = p < alpha and _matters(model, horizon_s, rows, verdict, at, alpha)
+        is_past = p < alpha and matters(model, horizon_s, rows, verdict, at, alpha)
         if is_past and (p < alpha / SINGLE_WINDOW or memory.past_alpha(horizon_s, window.end) >= 1):
             raised.append(_deviation(window, at, rows, verdict, fresh[at], model, alpha, facts.get(window.workload)))
         memory.note(horizon_s, window.end, is_past=is_past)
@@ -186,7 +186,7 @@ def _rows(
     )
 
 
-def _matters(model: FittedSet, horizon_s: int, rows: Rows, verdict: Verdict, at: int, alpha: float) -> bool:
+def matters(model: FittedSet, horizon_s: int, rows: Rows, verdict: Verdict, at: int, alpha: float) -> bool:
     """Whether the deviation is large enough in natural units to be worth a person's time, or is new enough."""
     if verdict.voices["edges"][at] < alpha:
         return True
@@ -221,11 +221,11 @@ def _deviation(
     )
     residuals = verdict.residuals[at]
     p_fresh = float(verdict.voices["edges"][at])
-    families = _families(model, window.horizon_s, line, residuals, p_fresh, alpha)
+    found = families(model, window.horizon_s, line, residuals, p_fresh, alpha)
     direction = explain.leading_direction(residuals, fresh)
     edges = explain.evidence_edges(
         window,
-        families=families,
+        families=found,
         feature=explain.leading_feature(residuals, direction),
         centre=centre,
         fresh=fresh,
@@ -239,8 +239,8 @@ def _deviation(
         window_end=window.end,
         p=float(verdict.p[at]),
         threshold=alpha,
-        family=families[0],
-        families=families,
+        family=found[0],
+        families=found,
         reasons=explain.reasons(
             values=rows.values[at],
             residuals=residuals,
@@ -264,7 +264,7 @@ def _confirmed(deviation: Deviation) -> Deviation:
     return replace(deviation, p=min(deviation.p, deviation.threshold))
 
 
-def _families(
+def families(
     model: FittedSet, horizon_s: int, line: int, residuals: FloatArray, p_fresh: float, alpha: float
 ) -> tuple[Family, ...]:
     """Families past their own threshold, strongest first; at least the strongest one."""
