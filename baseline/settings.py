@@ -159,6 +159,10 @@ class ModelSettings(Room):
 
     shelf_url: str = Field("models/sets", description="Folder or filesystem URL of the shelf.")
     reload_s: Positive = Field(10.0, description="How often the stream looks for a newly promoted set.")
+    shadow_books_url: SecretStr = Field(
+        SecretStr("sqlite:///shadow.db"),
+        description="Books of `baseline stream --shadow`, which judges by the candidate set and tells nobody.",
+    )
 
 
 class DetectionSettings(Room):

@@ -54,14 +54,17 @@ def agent(
         running.run()
 
 
-def stream() -> None:
+def stream(
+    shadow: Annotated[bool, typer.Option("--shadow", help="Judge by the candidate set and tell nobody.")] = False,
+) -> None:
     """Consume flow records: windows, scores, alerts."""
     from baseline.stream import collector
     from baseline.wiring import stream as wired
 
-    settings, clock, metrics = _begin("stream")
+    settings, clock, metrics = _begin("shadow" if shadow else "stream")
     collector.settle()
-    with wired.stream(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready, clock):
+    wire = wired.shadow if shadow else wired.stream
+    with wire(settings, clock=clock, metrics=metrics) as running, _ops(settings, metrics, running.ready, clock):
         running.run()
 
 

@@ -13,10 +13,11 @@ log = structlog.get_logger()
 
 
 class ModelWatch:
-    """Looks at the shelf's ``current`` alias now and then."""
+    """Looks at an alias of the shelf now and then: ``current``, or ``candidate`` for a stream in shadow."""
 
-    def __init__(self, shelf: Shelf, *, metrics: Metrics, reload_s: float = 10.0) -> None:
+    def __init__(self, shelf: Shelf, *, metrics: Metrics, reload_s: float = 10.0, alias: Alias = Alias.CURRENT) -> None:
         self.current: FittedSet | None = None
+        self._alias = alias
         self._shelf = shelf
         self._metrics = metrics
         self._reload_s = reload_s
@@ -34,7 +35,7 @@ class ModelWatch:
     def _look(self) -> None:
         wanted: str | None = None
         try:
-            wanted = self._shelf.resolve(Alias.CURRENT)
+            wanted = self._shelf.resolve(self._alias)
             if wanted is None or wanted == self._rejected or (self.current and wanted == self.current.id):
                 return
             self.current = FittedSet.load(self._shelf.open(wanted), self._shelf.manifest(wanted))

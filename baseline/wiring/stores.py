@@ -30,6 +30,22 @@ def library(settings: Settings) -> Iterator[SqlLibrary]:
         opened.close()
 
 
+@contextmanager
+def shadow_library(settings: Settings) -> Iterator[SqlLibrary]:
+    """The books of a stream in shadow, brought to this version: they hold nothing that anybody decided."""
+    url = settings.models.shadow_books_url.get_secret_value()
+    if url == settings.books.url.get_secret_value():
+        raise ValueError(
+            "models.shadow_books_url must not be books.url: people would be told of the candidate's alerts"
+        )
+    migrate_books(url)
+    opened = open_library(url)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
 def kafka(settings: KafkaSettings, *, process: str) -> KafkaConnection:
     """How ``process`` reaches the brokers; the client id names process and machine."""
     return KafkaConnection(
