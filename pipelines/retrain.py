@@ -20,6 +20,7 @@ from baseline.domain.modelset import Alias, Manifest
 from baseline.domain.units import parse_rfc3339, rfc3339
 from baseline.features import schema
 from baseline.services.train import Exclusion, Lesson, Recipe, fit_lesson, gathered, read_part
+from pipelines._backends import BACKENDS, workers
 from pipelines._books import confirmed
 from pipelines._recipe import read_recipe
 from pipelines._report import write_json
@@ -41,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--since", type=parse_rfc3339, help="learn from then on (RFC 3339; default: the recipe's days)")
     parser.add_argument("--until", type=parse_rfc3339, help="learn up to then (default: now)")
     parser.add_argument("--jobs", type=int, default=1, help="processes that read history")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="loky", help="where they run: here, or on a cluster of Dask or Ray"
+    )
+    parser.add_argument("--cluster", help="address of the Dask scheduler or Ray head; without it one is started here")
     parser.add_argument("--seed", type=int, default=1, help="of everything random")
     parser.add_argument("--report", type=Path, help="write a report here, JSON")
     args = parser.parse_args(argv)
@@ -50,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         until = args.until if args.until is not None else now
         since = args.since if args.since is not None else until - recipe.history_days * 86_400
         exclude = confirmed(args.books) if args.books else []
-        lesson = read_jobs(args.history, recipe=recipe, since=since, until=until, jobs=args.jobs, exclude=exclude)
+        with workers(args.backend, jobs=args.jobs, address=args.cluster):
+            lesson = read_jobs(args.history, recipe=recipe, since=since, until=until, jobs=args.jobs, exclude=exclude)
         manifest, files = fit_lesson(lesson, recipe=recipe, now=now, seed=args.seed)
         shelf = FolderShelf(args.shelf)
         shelf.put(manifest, files)

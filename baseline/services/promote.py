@@ -69,16 +69,23 @@ def promote(
     wanted (a migration, a new season). Raises GateRefused with the reason; aliases are then as before.
     """
     model = FittedSet.load(shelf.open(set_id), shelf.manifest(set_id))
-    current = shelf.resolve(Alias.CURRENT)
-    report = measure(model, history=history, options=options, seed=seed)
-    report = replace(report, **_drift(model, current, shelf))
+    report = judged(model, shelf=shelf, history=history, options=options, seed=seed)
     reason = (replace(report, moved=0.0) if accept_drift else report).refusal()
     if reason is not None:
         raise GateRefused(reason)
+    current = shelf.resolve(Alias.CURRENT)
     if current is not None and current != set_id:
         shelf.point(Alias.PREVIOUS, current)
     shelf.point(Alias.CURRENT, set_id)
     return report
+
+
+def judged(
+    model: FittedSet, *, shelf: Shelf, history: History | None, options: JudgeOptions, seed: int = 1
+) -> GateReport:
+    """Everything the gate looks at, without acting on it."""
+    report = measure(model, history=history, options=options, seed=seed)
+    return replace(report, **_drift(model, shelf.resolve(Alias.CURRENT), shelf))
 
 
 def roll_back(*, shelf: Shelf) -> tuple[str, str]:
@@ -125,8 +132,8 @@ def measure(model: FittedSet, *, history: History | None, options: JudgeOptions,
     at = int(model.manifest.trained_until // HOUR_S) * HOUR_S + HOUR_S
     for name in NEEDED:
         windows = [golden(name, workload, start=at, horizon_s=horizon) for workload in chosen]
-        judged = judge(windows, model=model, state=JudgeState(), options=options)
-        found[name] = len({deviation.workload for deviation in judged.deviations})
+        verdict = judge(windows, model=model, state=JudgeState(), options=options)
+        found[name] = len({deviation.workload for deviation in verdict.deviations})
     over = 0
     if history is not None:
         over = sum(_is_over_budget(model, history, workload, horizon, options) for workload in chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from baseline.domain.units import rfc3339
 from baseline.domain.window import EdgeCounts
 from baseline.features import extract, schema
 from baseline.ports import EdgeRow, Feedback, HistoryBatch
-from pipelines import promote, retrain
+from pipelines import card, promote, retrain
 from pipelines._books import confirmed
 from tests.unit.services_score.making import NAMES, T0, UNTIL, history
 
@@ -72,6 +73,49 @@ def test_two_readers_make_the_same_set_as_one(folder: Path, tmp_path: Path) -> N
     assert retrained(folder, tmp_path / "two", "--jobs", "2") == 0
     ids = [FolderShelf(str(tmp_path / name)).resolve(Alias.CANDIDATE) for name in ("one", "two")]
     assert ids[0] == ids[1]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # Dask's worker processes leave sockets to their exit
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the same, seen by the collector
+def test_workers_of_dask_make_the_same_set_as_one_process(folder: Path, tmp_path: Path) -> None:
+    """Where the work runs changes no byte."""
+    assert retrained(folder, tmp_path / "one") == 0
+    assert retrained(folder, tmp_path / "dask", "--jobs", "2", "--backend", "dask") == 0
+    ids = [FolderShelf(str(tmp_path / name)).resolve(Alias.CANDIDATE) for name in ("one", "dask")]
+    assert ids[0] == ids[1]
+
+
+def test_a_backend_that_is_not_installed_says_what_to_install(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 1 and the extra's name; an address for processes of this machine is refused, too."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert retrained(folder, tmp_path / "shelf", "--backend", "ray") == 1
+    assert "calico-baseline[ray]" in capsys.readouterr().err
+    assert retrained(folder, tmp_path / "shelf", "--cluster", "tcp://scheduler:8786") == 1
+    assert "for Dask or Ray" in capsys.readouterr().err
+
+
+def test_the_card_of_a_set_says_what_it_cannot_see(folder: Path, tmp_path: Path) -> None:
+    """From the gate, the history and the suite's report."""
+    assert retrained(folder, tmp_path / "shelf") == 0
+    suite = {
+        "figures": [{"row": "r", "name": "recall", "value": 0.5, "unit": "", "verdict": "gate", "note": "made up"}]
+    }
+    (tmp_path / "suite.json").write_text(json.dumps(suite), encoding="utf-8")
+    out = tmp_path / "card.md"
+    assert card.main([
+        "candidate", "--shelf", str(tmp_path / "shelf"), "--history", str(folder), "--suite",
+        str(tmp_path / "suite.json"), "--out", str(out),
+    ]) == 0  # fmt: skip
+    text = out.read_text(encoding="utf-8")
+    assert f"{len(NAMES)} workloads, {rfc3339(T0)}" in text
+    assert "golden attacks found on 4 workloads" in text
+    assert "theft that is slow within every hour" in text
+    assert "habits that had not come back yet on 4 workloads" in text
+    assert "| r | recall | 0.5  | gate | made up |" in text
+    assert card.main(["ffff", "--shelf", str(tmp_path / "shelf"), "--out", str(out)]) == 1
 
 
 def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
