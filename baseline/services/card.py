@@ -22,8 +22,9 @@ def card(model: FittedSet, gate: GateReport | None, suite: Mapping[str, Any] | N
     """Markdown. ``suite`` is the JSON report of ``pipelines.evaluate --suite``, None where it was not run."""
     manifest = model.manifest
     span = format_duration(manifest.trained_until - manifest.trained_from)
+    interval = f"{rfc3339(manifest.trained_from)} to {rfc3339(manifest.trained_until)}"
     made_from = (
-        f"{manifest.workloads} workloads, {rfc3339(manifest.trained_from)} to {rfc3339(manifest.trained_until)} ({span}), "
+        f"{manifest.workloads} workloads, {interval} ({span}), "
         f"unlabelled; data {manifest.data_hash}, schema {manifest.schema_hash}"
     )
     lines = [
