@@ -720,6 +720,7 @@ MetricName = Literal[
     "windows_missing_total",
     "deviations_total",  # {family}
     "alerts_opened_total",  # {family}
+    "alerts_over_budget_total",
     "checkpoints_total",  # {result}
     "model_set_loads_total",  # {result}
     "restrictions_total",  # {state}

@@ -169,6 +169,9 @@ class DetectionSettings(Room):
     """How many alerts a person is willing to look at."""
 
     alerts_per_week: Positive = Field(1.0, description="Alert budget of one workload.")
+    cluster_alerts_per_day: int = Field(
+        10, ge=1, description="New alerts a day that notification channels hear of: the most unusual. All are listed."
+    )
     time_zone: str = Field(
         "UTC", description=("The cluster's time zone (IANA name): hours of the week are local hours.")
     )

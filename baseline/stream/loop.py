@@ -151,7 +151,7 @@ class StreamLoop:
             work.dead = []
         steps.write(
             work, library=self._stores.library, channels=self._options.channels, now=self._clock.now(),
-            metrics=self._metrics,
+            metrics=self._metrics, alerts_per_day=self._options.alerts_per_day,
         )  # fmt: skip
 
     def _checkpoint(self, due: Sequence[Work], *, history_interval_s: float) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from baseline.features.windows import WindowOptions
 from baseline.ports import Checkpoints, DeadLetters, History, Library, Partition
+from baseline.services.budget import ALERTS_PER_DAY
 from baseline.services.score import JudgeOptions
 from baseline.stream.work import Work
 
@@ -18,6 +19,7 @@ class StreamOptions:
     windows: WindowOptions = field(default_factory=WindowOptions)
     judge: JudgeOptions = field(default_factory=JudgeOptions)
     channels: tuple[str, ...] = ()  # notification channels that hear of opened alerts
+    alerts_per_day: int = ALERTS_PER_DAY  # of a cluster that the channels hear of
     checkpoint_interval_s: float = 30.0
     history_interval_s: float = 0.0  # least time between history files; 0: with every checkpoint
     waiting_max: int = 50_000  # both are due earlier when this many windows wait for history: bounds memory

@@ -22,6 +22,7 @@ from baseline.features import extract
 from baseline.features.windows import Arrival, SeenWorkload
 from baseline.ports import DeadLetter, EdgeRow, Library, Metrics, Record, WorkloadFacts
 from baseline.services import events
+from baseline.services.budget import ALERTS_PER_DAY, is_told, of_the_day
 from baseline.services.score import JudgeOptions, judge
 from baseline.services.triage import triage
 from baseline.stream.deadletter import dead_letter
@@ -173,18 +174,25 @@ def _storable(counts: EdgeCounts) -> EdgeCounts:
     return replace(counts, **over) if over else counts
 
 
-def write(work: Work, *, library: Library, channels: Sequence[str], now: float, metrics: Metrics) -> None:
+def write(
+    work: Work, *, library: Library, channels: Sequence[str], now: float, metrics: Metrics,
+    alerts_per_day: int = ALERTS_PER_DAY,
+) -> None:  # fmt: skip
     """Alerts, what is to be told of them, and workloads: one transaction. Writing the same again changes nothing."""
     if not work.alerts and not work.seen:
         return
-    opened = []
+    opened, untold = [], 0
     with library.transaction() as books:
         for alert in work.alerts:
             if books.alerts.put(alert):
                 opened.append(alert)
-                books.outbox.add(events.alert_opened(alert, now=now), channels=channels)
+                if is_told(alert, of_the_day(books.alerts, alert), most=alerts_per_day):
+                    books.outbox.add(events.alert_opened(alert, now=now), channels=channels)
+                else:
+                    untold += 1
         if work.seen:
             books.workloads.see(work.seen)
     for alert in opened:
         metrics.count("alerts_opened_total", family=alert.family.value)
+    metrics.count("alerts_over_budget_total", untold)
     work.alerts, work.seen = [], []

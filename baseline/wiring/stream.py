@@ -92,6 +92,7 @@ def _wired(
         ),
         judge=JudgeOptions(alerts_per_week=settings.detection.alerts_per_week, zone=settings.detection.time_zone),
         channels=told,
+        alerts_per_day=settings.detection.cluster_alerts_per_day,
         checkpoint_interval_s=chosen.checkpoint_interval_s,
         history_interval_s=settings.history.write_interval_s,
         member=settings.kafka.instance_id or f"{socket.gethostname()}-{os.getpid()}",
