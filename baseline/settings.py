@@ -172,9 +172,6 @@ class DetectionSettings(Room):
     cluster_alerts_per_day: int = Field(
         10, ge=1, description="New alerts a day that notification channels hear of: the most unusual. All are listed."
     )
-    time_zone: str = Field(
-        "UTC", description=("The cluster's time zone (IANA name): hours of the week are local hours.")
-    )
 
 
 class RestrictionSettings(Room):

@@ -35,8 +35,7 @@ def main(argv: Sequence[str]) -> int:
         since = _since(args.since, until)
         recipe = read_recipe(args.recipe)
         settings = [
-            JudgeOptions(alerts_per_week=budget, zone=recipe.zone, horizons_s=recipe.horizons_s)
-            for budget in args.alerts_per_week
+            JudgeOptions(alerts_per_week=budget, horizons_s=recipe.horizons_s) for budget in args.alerts_per_week
         ]
         history = ParquetHistory(args.history, schema_hash=schema.hash())
         walk = Walk(

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         model = FittedSet.load(shelf.open(set_id or ""), shelf.manifest(set_id or ""))
         history = ParquetHistory(args.history, schema_hash=schema.hash()) if args.history else None
         recipe = Recipe.parse(model.manifest.recipe)
-        options = JudgeOptions(alerts_per_week=args.alerts_per_week, zone=recipe.zone, horizons_s=recipe.horizons_s)
+        options = JudgeOptions(alerts_per_week=args.alerts_per_week, horizons_s=recipe.horizons_s)
         gate = judged(model, shelf=shelf, history=history, options=options)
         suite = json.loads(args.suite.read_text(encoding="utf-8")) if args.suite else None
         args.out.write_text(card(model, gate, suite), encoding="utf-8")

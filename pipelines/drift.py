@@ -21,8 +21,6 @@ from baseline.domain.modelset import Alias
 from baseline.domain.units import parse_rfc3339
 from baseline.features import schema
 from baseline.services.drift import DAYS, Drift, drifts
-from baseline.services.score import JudgeOptions
-from baseline.services.train import Recipe
 from pipelines._books import confirmed
 from pipelines._report import write_json
 
@@ -45,13 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     now = args.now if args.now is not None else time.time()
     try:
         model = _current(FolderShelf(args.shelf))
-        recipe = Recipe.parse(model.manifest.recipe)
         found = drifts(
             model,
             ParquetHistory(args.history, schema_hash=schema.hash()),
             horizon_s=next(horizon for horizon in sorted(model.horizons, reverse=True) if _is_daily(model, horizon)),
             now=now,
-            options=JudgeOptions(zone=recipe.zone, horizons_s=recipe.horizons_s),
             attacks=confirmed(args.books) if args.books else [],
         )
     except GateRefused as error:

@@ -85,7 +85,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
     """Recipe and options of the command line; GateRefused for what cannot be."""
     recipe = read_recipe(args.recipe)
     if args.time_zone:
-        recipe = replace(recipe, zone=args.time_zone)
+        recipe = replace(recipe, calendar=replace(recipe.calendar, zone=args.time_zone))
     if args.mature:
         recipe = replace(recipe, is_mature=True)
     if args.calibrate_until is not None and args.calibrate_until <= args.fit_until:
@@ -94,7 +94,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
         fit_until=args.fit_until,
         calibrate_until=args.calibrate_until,
         recipe=recipe,
-        judging=JudgeOptions(alerts_per_week=args.alerts_per_week, zone=recipe.zone, horizons_s=recipe.horizons_s),
+        judging=JudgeOptions(alerts_per_week=args.alerts_per_week, horizons_s=recipe.horizons_s),
         seed=args.seed,
     )
 

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return OK
         set_id = _named(args.id, shelf)
         recipe = Recipe.parse(shelf.manifest(set_id).recipe)
-        options = JudgeOptions(alerts_per_week=args.alerts_per_week, zone=recipe.zone, horizons_s=recipe.horizons_s)
+        options = JudgeOptions(alerts_per_week=args.alerts_per_week, horizons_s=recipe.horizons_s)
         beside = None
         if args.shadow_books:
             beside = _shadow.compared(

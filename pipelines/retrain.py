@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--since", type=parse_rfc3339, help="learn from then on (RFC 3339; default: the recipe's days)")
     parser.add_argument("--until", type=parse_rfc3339, help="learn up to then (default: now)")
     parser.add_argument("--jobs", type=int, default=1, help="processes that read history")
+    parser.add_argument("--time-zone", help="IANA zone of the hours of the week (default: the recipe's)")
     parser.add_argument(
         "--backend", choices=BACKENDS, default="loky", help="where they run: here, or on a cluster of Dask or Ray"
     )
@@ -52,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     now = time.time()
     try:
         recipe = read_recipe(args.recipe)
+        if args.time_zone:
+            recipe = replace(recipe, calendar=replace(recipe.calendar, zone=args.time_zone))
         until = args.until if args.until is not None else now
         since = args.since if args.since is not None else until - recipe.history_days * 86_400
         exclude = confirmed(args.books) if args.books else []

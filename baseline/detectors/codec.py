@@ -20,7 +20,8 @@ from baseline.domain.modelset import FORMAT, Manifest
 from baseline.features import schema
 
 _KINDS = "fiu"
-_FLEET = ("workloads.keys", "workloads.first_seen", "is_mature", "edges.hash", "edges.offsets", "edges.shares",
+_FLEET = ("workloads.keys", "workloads.first_seen", "is_mature", "calendar.zone",
+          "calendar.holidays", "edges.hash", "edges.offsets", "edges.shares",
           "edges.peers", "edges.peer_offsets", "edges.common")  # fmt: skip
 _HORIZON = (
     "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned",

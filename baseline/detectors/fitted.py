@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from baseline.detectors import codec
 from baseline.detectors.combine import under
 from baseline.detectors.protocol import UNKNOWN, Arrays
 from baseline.domain.deviation import Maturity
+from baseline.domain.errors import ModelSetRejected
 from baseline.domain.modelset import Manifest
 from baseline.domain.units import DAY_S
 from baseline.domain.workload import WorkloadId
+from baseline.features.calendar import Calendar
 
 FLEET_FILE = "fleet.safetensors"
 PROVISIONAL_AFTER_S = DAY_S
@@ -37,6 +40,7 @@ class FittedSet:
     edges: Arrays
     first_seen: npt.NDArray[np.float64]  # (lines,), epoch seconds
     is_mature: bool = False  # the fit counts as a whole observation period, however short
+    calendar: Calendar = field(default_factory=Calendar)  # whose hours of the week it learned
 
     @classmethod
     def load(cls, files: Mapping[str, Mapping[str, Any]], manifest: Manifest) -> FittedSet:
@@ -61,6 +65,7 @@ class FittedSet:
             edges=under(fleet, "edges"),
             first_seen=np.asarray(fleet["workloads.first_seen"], dtype=np.float64),
             is_mature=bool(fleet["is_mature"][0]),
+            calendar=_calendar(fleet),
         )
 
     @property
@@ -91,15 +96,27 @@ class FittedSet:
 
 
 def workload_arrays(
-    workloads: Sequence[WorkloadId], first_seen: Sequence[float], *, is_mature: bool
+    workloads: Sequence[WorkloadId], first_seen: Sequence[float], *, is_mature: bool, calendar: Calendar
 ) -> dict[str, npt.NDArray[Any]]:
-    """The index of a set as arrays: keys joined by newlines, which no Kubernetes name holds."""
+    """The index of a set as arrays: keys joined by newlines, which no Kubernetes name holds, and its calendar."""
     keys = "\n".join(workload.key for workload in workloads).encode()
     return {
         "workloads.keys": np.frombuffer(keys, dtype=np.uint8).copy(),
         "workloads.first_seen": np.asarray(first_seen, dtype=np.float64),
         "is_mature": np.array([int(is_mature)], dtype=np.int64),
+        "calendar.zone": np.frombuffer(calendar.zone.encode(), dtype=np.uint8).copy(),
+        "calendar.holidays": np.array(sorted(day.toordinal() for day in calendar.holidays), dtype=np.int64),
     }
+
+
+def _calendar(fleet: Arrays) -> Calendar:
+    try:
+        return Calendar(
+            zone=bytes(np.asarray(fleet["calendar.zone"], dtype=np.uint8)).decode(),
+            holidays=frozenset(date.fromordinal(int(day)) for day in fleet["calendar.holidays"]),
+        )
+    except (ValueError, OverflowError) as error:
+        raise ModelSetRejected(f"fleet: calendar: {error}") from error
 
 
 def _workload(key: str) -> WorkloadId:

@@ -6,9 +6,10 @@ Local, because people and cron jobs are: in UTC every change of the clock would 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
@@ -19,6 +20,29 @@ HOURS = 24
 SLOTS = 168  # hours of a week, Monday 00 h first
 _SUNDAY = 6
 DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """Whose hours and days: learned by and judged by the same, so it is part of a model set."""
+
+    zone: str = "UTC"  # IANA name
+    holidays: frozenset[date] = frozenset()  # local days that are like Sundays
+
+    def __post_init__(self) -> None:
+        """ValueError for a zone nobody knows."""
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"zone: there is no time zone {self.zone!r}") from error
+
+    def slots(self, times: IntArray) -> IntArray:
+        """Hours of the local week, shape (n,)."""
+        return slots(times, zone=self.zone, holidays=self.holidays)
+
+    def days(self, times: IntArray) -> IntArray:
+        """Numbers of the local days, shape (n,)."""
+        return days(times, zone=self.zone)
 
 
 def slot(time_s: float, *, zone: str = "UTC", holidays: Collection[date] = frozenset()) -> int:

@@ -120,7 +120,7 @@ def _past(model: FittedSet, table: WindowTable, new: FloatArray | None, options:
     """Windows of one table past the threshold, with the hysteresis of the live path."""
     horizon = table.horizon_s
     alpha = options.alpha(horizon, sharing=options.sharing(model))
-    rows = _with_new_edges(rows_of_table(model, table, options), new, horizon)
+    rows = _with_new_edges(rows_of_table(model, table), new, horizon)
     verdict = combine.judge(model.horizons[horizon], rows)
     before: list[int] = []
     for at in np.flatnonzero(verdict.p < alpha):

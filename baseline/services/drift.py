@@ -21,7 +21,6 @@ from baseline.features import schema
 from baseline.features.table import FloatArray, WindowTable
 from baseline.ports import History
 from baseline.services.promote import rows_of_table
-from baseline.services.score import JudgeOptions
 from baseline.services.train import Exclusion, without
 
 DAYS = 3  # that a workload must have moved on, each by itself
@@ -45,7 +44,7 @@ class Drift:
 
 
 def drifts(
-    model: FittedSet, history: History, *, horizon_s: int, now: float, options: JudgeOptions,
+    model: FittedSet, history: History, *, horizon_s: int, now: float,
     attacks: Collection[Exclusion] = (),
 ) -> list[Drift]:  # fmt: skip
     """Every workload of the set with windows since, in order of its key; workloads under attack are left out."""
@@ -55,10 +54,10 @@ def drifts(
         if any(who == workload and until > now - DAYS * DAY_S for who, _, until in attacks):
             continue
         then = history.windows(workload, horizon_s=horizon_s, since=trained - REFERENCE_S, until=trained)
-        reference = _residuals(model, without(then, attacks), options)
+        reference = _residuals(model, without(then, attacks))
         recent = history.windows(workload, horizon_s=horizon_s, since=max(trained, now - DAYS * DAY_S), until=now)
         if len(recent):
-            found.append(_compared(workload, reference, recent, _residuals(model, recent, options), now))
+            found.append(_compared(workload, reference, recent, _residuals(model, recent), now))
     return found
 
 
@@ -77,8 +76,8 @@ def _compared(
     )
 
 
-def _residuals(model: FittedSet, table: WindowTable, options: JudgeOptions) -> FloatArray:
+def _residuals(model: FittedSet, table: WindowTable) -> FloatArray:
     if not len(table):
         return np.zeros((0, schema.WIDTH))
     tables = under(model.horizons[table.horizon_s], "seasonal")
-    return seasonal.residuals(tables, rows_of_table(model, table, options))
+    return seasonal.residuals(tables, rows_of_table(model, table))

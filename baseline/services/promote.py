@@ -22,7 +22,7 @@ from baseline.domain.modelset import Alias
 from baseline.domain.units import HOUR_S, WEEK_S
 from baseline.domain.window import EdgeCounts, Window
 from baseline.domain.workload import WorkloadId
-from baseline.features import calendar, schema
+from baseline.features import schema
 from baseline.features.table import FloatArray, IntArray, WindowTable
 from baseline.ports import History, Shelf
 from baseline.services.score import SINGLE_WINDOW, JudgeOptions, JudgeState, judge
@@ -175,25 +175,25 @@ def _is_over_budget(
     table = history.windows(workload, horizon_s=horizon_s, since=manifest.trained_from, until=manifest.trained_until)
     if not len(table):
         return False
-    p = p_values(model, table, options)
+    p = p_values(model, table)
     weeks = (table.starts[-1] - table.starts[0] + horizon_s) / WEEK_S
     most = max(1.0, BUDGET_FACTOR * options.alerts_per_week * float(weeks))
     return _alerts(table.starts, p, horizon_s, options.alpha(horizon_s)) > most
 
 
-def p_values(model: FittedSet, table: WindowTable, options: JudgeOptions) -> FloatArray:
+def p_values(model: FittedSet, table: WindowTable) -> FloatArray:
     """p of each window of a table, with no edge counted as new."""
-    return combine.judge(model.horizons[table.horizon_s], rows_of_table(model, table, options)).p
+    return combine.judge(model.horizons[table.horizon_s], rows_of_table(model, table)).p
 
 
-def rows_of_table(model: FittedSet, table: WindowTable, options: JudgeOptions) -> Rows:
+def rows_of_table(model: FittedSet, table: WindowTable) -> Rows:
     """A workload's stored windows as rows for the set, with no edge counted as new."""
     count = len(table)
     return Rows(
         schema=schema.PRODUCT,
         workloads=np.full(count, model.line(table.workload), dtype=np.int64),
         starts=table.starts,
-        slots=calendar.slots(table.starts, zone=options.zone, holidays=options.holidays),
+        slots=model.calendar.slots(table.starts),
         days=np.zeros(count, dtype=np.int64),
         values=table.values,
         residuals=np.zeros((0, schema.WIDTH)),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from itertools import groupby
 from typing import Protocol
 
@@ -25,7 +24,7 @@ from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
 from baseline.domain.units import WEEK_S
 from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
-from baseline.features import calendar, extract, schema
+from baseline.features import extract, schema
 from baseline.features.table import FloatArray
 from baseline.services.judging import JudgeState, Memory
 
@@ -57,11 +56,9 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeOptions:
-    """How strict, and in whose time."""
+    """How strict."""
 
     alerts_per_week: float = 1.0  # budget of one workload, shared by its horizons
-    zone: str = "UTC"
-    holidays: frozenset[date] = frozenset()
     horizons_s: tuple[int, ...] = HORIZONS_S
 
     def alpha(self, horizon_s: int, *, sharing: int | None = None) -> float:
@@ -131,7 +128,7 @@ def _judge_batch(
     horizon_s = windows[0].horizon_s
     alpha = options.alpha(horizon_s, sharing=options.sharing(model))
     fresh = [_fresh(window, model, state.of(window.workload)) for window in windows]
-    rows = _rows(windows, values, fresh, model, options)
+    rows = _rows(windows, values, fresh, model)
     verdict = combine.judge(model.horizons[horizon_s], rows)
     raised: list[Deviation] = []
     for at, window in enumerate(windows):
@@ -170,14 +167,13 @@ def _fresh(window: Window, model: FittedSet, memory: Memory) -> list[EdgeKey]:
 
 def _rows(
     windows: Sequence[Window], values: FloatArray, fresh: Sequence[Sequence[EdgeKey]], model: FittedSet,
-    options: JudgeOptions,
 ) -> Rows:  # fmt: skip
     starts = np.array([window.start for window in windows], dtype=np.int64)
     return Rows(
         schema=schema.PRODUCT,
         workloads=np.array([model.line(window.workload) for window in windows], dtype=np.int64),
         starts=starts,
-        slots=calendar.slots(starts, zone=options.zone, holidays=options.holidays),
+        slots=model.calendar.slots(starts),
         days=np.zeros(len(windows), dtype=np.int64),
         values=values,
         residuals=np.zeros((0, schema.WIDTH)),

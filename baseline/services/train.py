@@ -6,6 +6,8 @@ import hashlib
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,8 @@ from baseline.domain.modelset import FORMAT, Manifest
 from baseline.domain.units import DAY_S, HOUR_S
 from baseline.domain.window import HORIZONS_S, EdgeCounts
 from baseline.domain.workload import WorkloadId
-from baseline.features import calendar, schema
+from baseline.features import schema
+from baseline.features.calendar import Calendar
 from baseline.features.table import IntArray, WindowTable
 from baseline.ports import EdgeRow, History
 
@@ -37,7 +40,7 @@ class Recipe:
 
     text: str = ""
     horizons_s: tuple[int, ...] = HORIZONS_S
-    zone: str = "UTC"
+    calendar: Calendar = field(default_factory=Calendar)
     history_days: float = 42.0  # older windows are not read
     is_mature: bool = False  # take the history as a whole observation period, however short
     min_windows: int = 60  # of all workloads together, at a horizon, to fit it
@@ -47,7 +50,15 @@ class Recipe:
         """Read TOML; GateRefused for unknown keys or values that cannot be."""
         try:
             found = tomllib.loads(text)
-            unknown = set(found) - {"horizons_s", "zone", "history_days", "is_mature", "min_windows", "description"}
+            unknown = set(found) - {
+                "horizons_s",
+                "zone",
+                "holidays",
+                "history_days",
+                "is_mature",
+                "min_windows",
+                "description",
+            }
             if unknown:
                 raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")
             horizons = tuple(int(horizon) for horizon in found.get("horizons_s", HORIZONS_S))
@@ -56,13 +67,21 @@ class Recipe:
             return cls(
                 text=text,
                 horizons_s=horizons,
-                zone=str(found.get("zone", "UTC")),
+                calendar=Calendar(zone=str(found.get("zone", "UTC")), holidays=frozenset(_dates(found))),
                 history_days=float(found.get("history_days", 42.0)),
                 is_mature=bool(found.get("is_mature", False)),
                 min_windows=int(found.get("min_windows", 60)),
             )
         except (ValueError, TypeError) as error:
             raise GateRefused(f"recipe: {error}") from error
+
+
+def _dates(found: Mapping[str, Any]) -> Iterable[date]:
+    """Holidays of a recipe: TOML dates."""
+    for day in found.get("holidays", ()):
+        if not isinstance(day, date) or isinstance(day, datetime):
+            raise TypeError(f"holidays: {day!r} is no date (write 2026-12-25, without quotes)")
+        yield day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +207,7 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
     metrics: dict[str, float] = dict(lesson.metrics)
     elder: Arrays | None = None
     for horizon in sorted(recipe.horizons_s):
-        rows, settled = rows_of(lesson, horizon, zone=recipe.zone)
+        rows, settled = rows_of(lesson, horizon, calendar=recipe.calendar)
         metrics[f"h{horizon}.windows"] = float(len(rows))
         if len(rows) < recipe.min_windows or _typical_windows(rows) < FEWEST_WINDOWS:
             continue
@@ -201,7 +220,7 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
     if not files:
         raise GateRefused(f"fewer than {recipe.min_windows} windows at every horizon")
     fleet = named("edges", fit_edges(lesson.uses)) | workload_arrays(
-        lesson.workloads, _first_seen(lesson), is_mature=recipe.is_mature
+        lesson.workloads, _first_seen(lesson), is_mature=recipe.is_mature, calendar=recipe.calendar
     )
     files[FLEET_FILE] = codec.encode(fleet)
     digests = {name: codec.sha256(payload) for name, payload in sorted(files.items())}
@@ -226,7 +245,7 @@ def opened(manifest: Manifest, files: Mapping[str, bytes]) -> FittedSet:
     return FittedSet.load({name: codec.decode(payload, name=name) for name, payload in files.items()}, manifest)
 
 
-def rows_of(lesson: Lesson, horizon_s: int, *, zone: str) -> tuple[Rows, npt.NDArray[np.bool_]]:
+def rows_of(lesson: Lesson, horizon_s: int, *, calendar: Calendar) -> tuple[Rows, npt.NDArray[np.bool_]]:
     """All windows of one horizon as rows in order of line and time, and which come after their workload's warm-up."""
     tables = {line: table for line, table in lesson.tables.get(horizon_s, {}).items() if len(table)}
     starts_by_line: dict[int, IntArray] = {line: table.starts for line, table in tables.items()}
@@ -236,8 +255,8 @@ def rows_of(lesson: Lesson, horizon_s: int, *, zone: str) -> tuple[Rows, npt.NDA
         schema=schema.PRODUCT,
         workloads=_joined([np.full(len(table), line, dtype=np.int64) for line, table in tables.items()]),
         starts=starts,
-        slots=calendar.slots(starts, zone=zone),
-        days=calendar.days(starts, zone=zone),
+        slots=calendar.slots(starts),
+        days=calendar.days(starts),
         values=np.concatenate([np.zeros((0, schema.WIDTH)), *(table.values for table in tables.values())]),
         residuals=np.zeros((0, schema.WIDTH)),
         fresh=_joined([fresh[line] for line in tables]),

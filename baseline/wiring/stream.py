@@ -90,7 +90,7 @@ def _wired(
             silence_after_s=chosen.silence_s,
             edges_cap=chosen.edges_max,
         ),
-        judge=JudgeOptions(alerts_per_week=settings.detection.alerts_per_week, zone=settings.detection.time_zone),
+        judge=JudgeOptions(alerts_per_week=settings.detection.alerts_per_week),
         channels=told,
         alerts_per_day=settings.detection.cluster_alerts_per_day,
         checkpoint_interval_s=chosen.checkpoint_interval_s,
