@@ -7,7 +7,7 @@ WORKERS ?= 2
 SYNC := UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --frozen --inexact --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check ground coverage bench docs size
+.PHONY: help setup demo test check ground coverage suite bench docs size
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ check: setup  ## style, types, layers
 
 coverage: ground  ## all tests with branch coverage, child processes included
 	$(BIN)/coverage erase; $(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS) && $(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+suite: setup  ## detection on every data set below DATA (docs/evaluation.md)
+	$(BIN)/python -m pipelines.evaluate --suite --data $(or $(DATA),data)
 
 bench: setup  ## the figures of the README
 	$(SYNC) --group bench && $(BIN)/python -m benchmarks.stream && $(BIN)/python -m benchmarks.windows
