@@ -95,8 +95,9 @@ def read_jobs(
 def _read_shard(
     url: str, recipe: Recipe, since: float, until: float, shard: int, shards: int, exclude: Sequence[Exclusion]
 ) -> Lesson:
-    history = ParquetHistory(url, schema_hash=schema.hash())
-    workloads = history.workloads(since=since, until=until)[shard::shards]
+    every = ParquetHistory(url, schema_hash=schema.hash()).workloads(since=since, until=until)
+    workloads = every[len(every) * shard // shards : len(every) * (shard + 1) // shards]
+    history = ParquetHistory(url, schema_hash=schema.hash(), only=workloads)
     return read_part(history, workloads, recipe=recipe, since=since, until=until, exclude=exclude)
 
 

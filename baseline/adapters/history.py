@@ -13,14 +13,14 @@ text is stored once a file. A windows file carries the hash of the feature schem
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import fsspec
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
 
@@ -41,12 +41,18 @@ _HASH = b"baseline_schema"
 class ParquetHistory:
     """Closed windows and hourly edges under one URL."""
 
-    def __init__(self, url: str, *, schema_hash: str) -> None:
-        """``schema_hash`` is that of the running feature schema; windows of another one are not read."""
+    def __init__(self, url: str, *, schema_hash: str, only: Collection[WorkloadId] | None = None) -> None:
+        """``schema_hash`` is that of the running feature schema; windows of another one are not read.
+
+        ``only`` : the workloads whose windows are read and held; a worker of many names its share. Files are sorted by
+        workload, so whole row groups of others are passed over.
+        """
         self._fs, root = fsspec.core.url_to_fs(url)
         self._root = str(root).rstrip("/")
         self._is_local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,))
         self._schema_hash = schema_hash
+        self._only = None if only is None else {workload.key for workload in only}
+        self._filter = None if only is None else rows.filter_of(only)
         # The last reading of windows of each horizon and the files it was of: callers ask workload by workload.
         self._read: dict[int, tuple[tuple[object, ...], Mapping[str, WindowTable]]] = {}
 
@@ -63,10 +69,10 @@ class ParquetHistory:
         """Everything with windows in [since, until), sorted by key."""
         found: dict[str, WorkloadId] = {}
         for horizon in HORIZONS_S:
-            for key, table in self._windows(horizon, since, until).items():
-                if bool(np.any((table.starts >= since) & (table.starts < until))):
-                    found.setdefault(key, table.workload)
-        return [found[key] for key in sorted(found)]
+            for path in self._files(f"windows/horizon={horizon}", since, until):
+                table = self._get(path, columns=rows.PLACE, only=self._filter)
+                found |= rows.workloads_within(table, since=since, until=until)
+        return [found[key] for key in sorted(found) if self._only is None or key in self._only]
 
     def windows(self, workload: WorkloadId, *, horizon_s: int, since: float, until: float) -> WindowTable:
         """The workload's vectors at this horizon, in time order, one row per start (the last write wins).
@@ -116,7 +122,7 @@ class ParquetHistory:
             return held[1]
         tables = []
         for path in paths:
-            table = self._get(path)
+            table = self._get(path, only=self._filter)
             made_with = (table.schema.metadata or {}).get(_HASH, b"").decode()
             if made_with == self._schema_hash:
                 tables.append(table)
@@ -141,8 +147,10 @@ class ParquetHistory:
             self._guarded(self._fs.pipe_file, path, buffer.getvalue())
         self._read.clear()
 
-    def _get(self, path: str) -> pa.Table:
-        return pq.read_table(io.BytesIO(self._guarded(self._fs.cat_file, path)))
+    def _get(self, path: str, *, columns: list[str] | None = None, only: pc.Expression | None = None) -> pa.Table:
+        """The file's rows; of remote files only the parts that are needed are fetched."""
+        with self._guarded(self._fs.open, path, "rb") as file:
+            return self._guarded(pq.read_table, file, columns=columns, filters=only)
 
     def _files(self, folder: str, since: float, until: float) -> list[str]:
         """Files of the days that touch [since, until), in order of name: the last one wins."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
 from baseline.domain.flow import PolicyHit, PolicyKind
@@ -20,6 +21,7 @@ from baseline.ports import EdgeRow
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _WORKLOAD = [("cluster", _TEXT), ("namespace", _TEXT), ("workload", _TEXT), ("kind", _TEXT)]
+PLACE = [*(name for name, _ in _WORKLOAD), "start"]
 _INTEGERS = (*SUMS, "largest_bytes_out")
 EDGES = pa.schema([
     *_WORKLOAD, ("hour", pa.int64()), ("slot", pa.int64()), ("direction", _TEXT), ("peer_kind", _TEXT),
@@ -86,6 +88,19 @@ def window_tables(tables: Sequence[pa.Table], horizon: int) -> Mapping[str, Wind
         )
         for name, rows in ((name, order[bounds[at] : bounds[at + 1]]) for at, name in enumerate(names))
     }
+
+
+def workloads_within(table: pa.Table, *, since: float, until: float) -> dict[str, WorkloadId]:
+    """Workloads by key that have a window in [since, until); the table needs the columns of ``PLACE`` only."""
+    starts = table["start"].to_numpy()
+    inside = table.filter(pa.array((starts >= since) & (starts < until)))
+    distinct = inside.select([name for name, _ in _WORKLOAD]).group_by([name for name, _ in _WORKLOAD]).aggregate([])
+    return {one.key: one for one in _workload_ids(distinct)}
+
+
+def filter_of(workloads: Collection[WorkloadId]) -> pc.Expression:
+    """What rows of these workloads pass; it may let others through that only share a name."""
+    return pc.field("workload").isin(sorted({workload.name for workload in workloads}))
 
 
 def empty_table(workload: WorkloadId, horizon: int) -> WindowTable:

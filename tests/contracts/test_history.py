@@ -183,3 +183,16 @@ def test_an_unfinished_file_is_not_read(tmp_path: Path) -> None:
     folder = next(tmp_path.glob("windows/horizon=60/day=*"))
     (folder / "p-2.parquet.tmp").write_bytes(b"PAR1 half a file")
     assert len(store.windows(WEB, horizon_s=60, since=T0, until=T0 + DAY)) == 1
+
+
+def test_a_reader_of_some_workloads_reads_no_others(tmp_path: Path) -> None:
+    """Neither lists nor holds them, although one of another namespace shares the name."""
+    writer = ParquetHistory(str(tmp_path), schema_hash="s")
+    namesake = WorkloadId("c1", "elsewhere", "web", OwnerKind.DEPLOYMENT)
+    writer.write(batch("p-1", row(T0, 1.0), row(T0, 2.0, workload=namesake), row(T0, 3.0, workload=API)))
+    reader = ParquetHistory(str(tmp_path), schema_hash="s", only=[WEB])
+    assert list(writer.workloads(since=T0, until=T0 + DAY)) == [namesake, API, WEB]
+    assert list(reader.workloads(since=T0, until=T0 + DAY)) == [WEB]
+    table = reader.windows(WEB, horizon_s=60, since=T0, until=T0 + DAY)
+    assert table.values[:, 0].tolist() == [1.0]
+    assert len(reader.windows(API, horizon_s=60, since=T0, until=T0 + DAY)) == 0
