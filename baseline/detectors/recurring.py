@@ -16,13 +16,13 @@ FEWEST_HOURS = 4  # hours of history below which nothing recurs hourly
 HABIT = 0.1  # share of the days that something must come back on, two days at least; by judgement
 
 
-def ceilings(values: FloatArray, slots: IntArray, days: IntArray, count: int) -> FloatArray:
-    """What came back on other days at (or within an hour of) each slot, (slots, width).
+def by_hour(excess: FloatArray, slots: IntArray, days: IntArray, count: int) -> FloatArray:
+    """How far above its centre something came back on other days at (or within an hour of) each slot, (slots, width).
 
     A slot that has seen fewer than two days of its own takes the hour of the day on any day: a nightly job is known
     on its first Saturday. With hours of the week, its kind of day decides first.
     """
-    ceiling = np.full((count, values.shape[1]), NEVER)
+    habit = np.full((count, excess.shape[1]), NEVER)
     of_slot = by_slot(slots, count)
     for slot in range(count):
         near = around(of_slot, slot)
@@ -36,25 +36,25 @@ def ceilings(values: FloatArray, slots: IntArray, days: IntArray, count: int) ->
             ]
             near = np.concatenate(alike)
         if len(near):
-            ceiling[slot] = _recurring(values[near], days[near])
-    return ceiling
+            habit[slot] = _recurring(excess[near], days[near])
+    return habit
 
 
-def hourly(values: FloatArray, hours: IntArray) -> FloatArray:
-    """The median of the hourly maxima: what every other hour reaches is a habit, whatever the hour of the day."""
+def hourly(excess: FloatArray, hours: IntArray) -> FloatArray:
+    """The median of the hourly maxima, (width,): how far above its centre every other hour reaches is a habit."""
     order = np.argsort(hours, kind="stable")
     _, begins = np.unique(hours[order], return_index=True)
     if len(begins) < FEWEST_HOURS:
-        return np.full(values.shape[1], NEVER)
-    return np.asarray(np.median(np.maximum.reduceat(values[order], begins, axis=0), axis=0))
+        return np.full(excess.shape[1], NEVER)
+    return np.asarray(np.median(np.maximum.reduceat(excess[order], begins, axis=0), axis=0))
 
 
-def _recurring(values: FloatArray, days: IntArray) -> FloatArray:
+def _recurring(excess: FloatArray, days: IntArray) -> FloatArray:
     """What the daily maxima reach on a tenth of the days, on two at least: an odd day a month is no habit."""
     order = np.argsort(days, kind="stable")
     _, begins = np.unique(days[order], return_index=True)
     if len(begins) < 2:
-        return np.full(values.shape[1], NEVER)
-    maxima = np.maximum.reduceat(values[order], begins, axis=0)
+        return np.full(excess.shape[1], NEVER)
+    maxima = np.maximum.reduceat(excess[order], begins, axis=0)
     place = max(2, round(HABIT * len(begins)))
     return np.asarray(np.partition(maxima, -place, axis=0)[-place])

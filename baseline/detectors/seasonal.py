@@ -37,6 +37,8 @@ RESIDUAL_LIMIT = 40.0  # residuals are clipped here; past it nothing more is lea
 KNEE = 3.0  # residual given to anything up to the ceiling
 SHORT_DRIFT = 0.25  # scale added below a day of history, log units: how far a level may move by the next hours
 CEILING_SCALE = 0.35  # smallest scale above the ceiling, log units: what recurs varies by a factor of 1.4 at least
+K_SLOT_SCALE = 40.0  # strength of an hour's scale against a slot's, in hours: a MAD of eighteen hours is a rough guess
+NEAR_HOURS = 3  # a slot and the hours beside it
 FEWEST_NEAR = 5  # rows below which a slot's own scale says nothing
 Mask = npt.NDArray[np.bool_]
 
@@ -65,8 +67,8 @@ def fit(rows: Rows, keep: Mask, *, lines: int, slots: int) -> dict[str, npt.NDAr
     scale = np.broadcast_to(spread[:, None, :], shape).copy()
     ceiling = np.full(shape, NEVER)
     half_life_s, moved = 0.0, np.zeros((lines + 1, width))
+    folded = fold(rows.slots, slots)
     if is_followed:
-        folded = fold(rows.slots, slots)
         hours = [
             _hours(values[where], folded[where], rows.days[where], centres[line], slots)
             for line, where in enumerate(places)
@@ -77,14 +79,17 @@ def fit(rows: Rows, keep: Mask, *, lines: int, slots: int) -> dict[str, npt.NDAr
         for line, where in enumerate(places):
             spread[line] = median_mad(rest[where])[1] if len(where) else spread[line]
         _pool_spread(spread, learned)
-        for line, (where, every) in enumerate(zip(places, everything, strict=True)):
-            scale[line] = hours[line].scales(rest[where], spread[line])
-            ceiling[line] = recurring.ceilings(values[every], folded[every], rows.days[every], slots)
+        for line, where in enumerate(places):
+            scale[line] = hours[line].scales(rest[where], rows.days[where], spread[line])
     else:
+        rest = rows.values - centre[rows.workloads, folded]
         _pool_spread(spread, learned)
         scale[:-1] = spread[:-1, None, :]
-    for line, where in enumerate(everything):
-        ceiling[line] = np.maximum(ceiling[line], recurring.hourly(values[where], rows.starts[where] // HOUR_S))
+    for line, every in enumerate(everything):
+        habit = recurring.hourly(rest[every], rows.starts[every] // HOUR_S)[None, :]
+        if is_followed:
+            habit = np.maximum(habit, recurring.by_hour(rest[every], folded[every], rows.days[every], slots))
+        ceiling[line] = np.maximum(centre[line] + habit, NEVER)
     scale = np.maximum(scale, 0.1 * spread[:, None, :] + 0.02)
     if not is_followed:
         scale = np.sqrt(scale**2 + np.where(rows.schema.is_counted, SHORT_DRIFT, 0.0) ** 2)
@@ -110,7 +115,7 @@ def residuals(arrays: Arrays, rows: Rows) -> FloatArray:
     excess = (rows.values - centre) / scale
     over = (rows.values - ceiling) / np.maximum(scale, CEILING_SCALE)
     capped = np.minimum(excess, KNEE + np.maximum(over, 0.0))
-    has_ceiling = ceiling > NEVER / 2
+    has_ceiling = ceiling > centre + KNEE * scale  # what recurs within the usual spread says nothing more
     return np.clip(np.where(has_ceiling & (excess > KNEE), capped, excess), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
 
 
@@ -120,8 +125,8 @@ def expected(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
     """Centre, scale and ceiling, each (n, width); scales include the noise of small numbers.
 
-    levels : how far the followed level lies above the table, (n, width); none or empty for not at all. A ceiling rises
-    with it and does not fall: a job of fixed size keeps its size in a quiet week.
+    levels : how far the followed level lies above the table, (n, width); none or empty for not at all. It moves centre
+    and ceiling alike.
     """
     table = arrays["centre"]
     lines = np.where(workloads == UNKNOWN, table.shape[0] - 1, workloads)
@@ -130,7 +135,7 @@ def expected(
     scale = np.asarray(arrays["scale"][lines, folded], dtype=np.float64)
     ceiling = np.asarray(arrays["ceiling"][lines, folded], dtype=np.float64)
     if levels is not None and len(levels):
-        centre, ceiling = centre + levels, ceiling + np.maximum(levels, 0.0)
+        centre, ceiling = centre + levels, ceiling + levels
     return centre, np.maximum(np.maximum(scale, of.noise), small_number_noise(centre, of)), ceiling
 
 
@@ -209,53 +214,54 @@ class _Hours:
     """The hours of one workload: centres, and how much weight each has against its parent's."""
 
     of_slot: list[IntArray]
-    hour_share: FloatArray  # (24, 1)
     hour_apart: FloatArray  # (24, width), variance of the mixture of an hour and all hours
-    share: FloatArray  # (slots, 1)
     apart: FloatArray  # (slots, width)
     centre: FloatArray  # (slots, width)
 
-    def scales(self, rest: FloatArray, spread: FloatArray) -> FloatArray:
-        """Scale of each slot (slots, width), from what following left of the rows."""
+    def scales(self, rest: FloatArray, days: IntArray, spread: FloatArray) -> FloatArray:
+        """Scale of each slot (slots, width), from what following left of the rows there and in the hours beside."""
         count, hours = len(self.of_slot), calendar.HOURS
         of_hour = [np.concatenate(self.of_slot[hour::hours]) for hour in range(hours)]
         scale = np.empty((count, rest.shape[1]))
         for hour in range(hours):
             near = np.concatenate([of_hour[(hour + step) % hours] for step in (-1, 0, 1)])
-            own = median_mad(rest[near])[1] if len(near) >= FEWEST_NEAR else spread
-            parent = _mixed(self.hour_share[hour], own, spread, self.hour_apart[hour])
+            parent = _mixed(rest[near], days[near], spread, self.hour_apart[hour], strength=K_TIME)
             for slot in range(hour, count, hours):
                 near = around(self.of_slot, slot)
-                own = median_mad(rest[near])[1] if len(near) >= FEWEST_NEAR else parent
-                scale[slot] = _mixed(self.share[slot], own, parent, self.apart[slot])
+                scale[slot] = _mixed(rest[near], days[near], parent, self.apart[slot], strength=K_SLOT_SCALE)
         return scale
 
 
-def _mixed(share: FloatArray, own: FloatArray, parent: FloatArray, apart: FloatArray) -> FloatArray:
-    return np.asarray(np.sqrt(share * own**2 + (1 - share) * parent**2 + apart))
+def _mixed(rest: FloatArray, days: IntArray, parent: FloatArray, apart: FloatArray, *, strength: float) -> FloatArray:
+    """Own scale shrunk to the parent's, widened by how far the centres are apart."""
+    if len(rest) < FEWEST_NEAR:
+        return np.asarray(np.sqrt(parent**2 + apart))
+    hours = NEAR_HOURS * len(np.unique(days))
+    share = hours / (hours + strength)
+    return np.asarray(np.sqrt(share * median_mad(rest)[1] ** 2 + (1 - share) * parent**2 + apart))
 
 
 def _hours(values: FloatArray, slots: IntArray, days: IntArray, centre: FloatArray, count: int) -> _Hours:
     """Centres of one workload's hours of the day and slots, each shrunk to the coarser one."""
     of_slot, width = by_slot(slots, count), values.shape[1]
     found = _Hours(
-        of_slot=of_slot, hour_share=np.zeros((calendar.HOURS, 1)), hour_apart=np.zeros((calendar.HOURS, width)),
-        share=np.zeros((count, 1)), apart=np.zeros((count, width)), centre=np.empty((count, width)),
+        of_slot=of_slot, hour_apart=np.zeros((calendar.HOURS, width)), apart=np.zeros((count, width)),
+        centre=np.empty((count, width)),
     )  # fmt: skip
     for hour in range(calendar.HOURS):
         here = np.concatenate(of_slot[hour :: calendar.HOURS])
-        found.hour_share[hour], found.hour_apart[hour], parent = _shrunk(values[here], days[here], centre)
+        found.hour_apart[hour], parent = _shrunk(values[here], days[here], centre)
         for slot in range(hour, count, calendar.HOURS):
             here = of_slot[slot]
-            found.share[slot], found.apart[slot], found.centre[slot] = _shrunk(values[here], days[here], parent)
+            found.apart[slot], found.centre[slot] = _shrunk(values[here], days[here], parent)
     return found
 
 
-def _shrunk(values: FloatArray, days: IntArray, parent: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-    """Weight against the parent, variance of the mixture, and centre."""
+def _shrunk(values: FloatArray, days: IntArray, parent: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Variance of the mixture with the parent, and centre."""
     if not len(values):
-        return 0.0, np.zeros_like(parent), parent
+        return np.zeros_like(parent), parent
     own = np.median(values, axis=0)
     weight = HOUR_WEIGHT * len(np.unique(days))
     share = weight / (weight + K_TIME)
-    return share, share * (1 - share) * (own - parent) ** 2, share * own + (1 - share) * parent
+    return share * (1 - share) * (own - parent) ** 2, share * own + (1 - share) * parent
