@@ -19,6 +19,8 @@ from baseline.features.table import FloatArray, IntArray
 HALF_LIVES_S = tuple(hours * HOUR_S for hours in (2, 4, 8, 16, 24))  # a fit takes the one that foretells best
 STEP = 3.0  # scales that one window counts at most
 TREND_DAYS = 7  # a trend is averaged over whole weeks, so that weekends are no trend
+LEARNS_ABOVE = 10.0  # windows with p above alpha x this teach...
+LEARNS_SURELY = 0.01  # ...and above this always
 Mask = npt.NDArray[np.bool_]
 Follow = Callable[..., None]
 
@@ -40,29 +42,38 @@ def moved(level: FloatArray, differences: FloatArray, scale: FloatArray, *, shar
     return np.asarray(level + share * np.clip(differences - level, -limit, limit))
 
 
+def may_move(p: FloatArray, alpha: float) -> Mask:
+    """Which windows teach, (n,): none past the threshold, and none that is near it. False where nothing was judged."""
+    return np.asarray(p > min(alpha * LEARNS_ABOVE, LEARNS_SURELY))
+
+
 def trace(
     differences: FloatArray, scale: FloatArray, workloads: IntArray, starts: IntArray, moves: Mask,
-    *, lines: int, share: float,
+    *, begins: FloatArray, share: float,
 ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
     """The level before each row (n, width), and behind the last row of each line (lines, width).
 
-    differences : values minus the table's centre, (n, width). moves : rows that may move the level.
-
-    A line begins at the median of its first day: that one day is not followed, it is where following starts from.
+    differences : values minus the table's centre, (n, width). moves : rows that may move the level. begins : the level
+    before the first row of each line, (lines, width).
     """
-    levels = np.zeros_like(differences)
-    ends = np.zeros((lines, differences.shape[1]))
-    if share <= 0:
-        return levels, ends
+    levels, ends = np.zeros_like(differences), begins.copy()
+    if share > 0:
+        order = np.lexsort((starts, workloads))
+        bounds = np.searchsorted(workloads[order], np.arange(len(begins) + 1))
+        _following()(differences, scale, order, bounds, moves, share, levels, ends)
+    return levels, ends
+
+
+def first_day(differences: FloatArray, workloads: IntArray, starts: IntArray, *, lines: int) -> FloatArray:
+    """The median of each line's first day, (lines, width): where following begins when nothing came before."""
+    begins = np.zeros((lines, differences.shape[1]))
     order = np.lexsort((starts, workloads))
     bounds = np.searchsorted(workloads[order], np.arange(lines + 1))
     for line in range(lines):
         own = order[bounds[line] : bounds[line + 1]]
-        first = own[starts[own] < starts[own[0]] + DAY_S] if len(own) else own
-        if len(first):
-            ends[line] = np.median(differences[first], axis=0)
-    _following()(differences, scale, order, bounds, moves, share, levels, ends)
-    return levels, ends
+        if len(own):
+            begins[line] = np.median(differences[own[starts[own] < starts[own[0]] + DAY_S]], axis=0)
+    return begins
 
 
 def trend(values: FloatArray, days: IntArray, moves: Mask) -> FloatArray:

@@ -139,12 +139,19 @@ def expected(
     return centre, np.maximum(np.maximum(scale, of.noise), small_number_noise(centre, of)), ceiling
 
 
-def followed(arrays: Arrays, rows: Rows, moves: Mask) -> FloatArray:
-    """The level before each row (n, width), from the rows before it that may move it: what history is judged with."""
+def followed(arrays: Arrays, rows: Rows, moves: Mask, *, is_after: bool = False) -> FloatArray:
+    """The level before each row (n, width), from the rows before it that may move it.
+
+    is_after : begin where the fit ended, not with the rows' own first day.
+    """
     centre, scale, _ = expected(arrays, rows.workloads, rows.slots, of=rows.schema)
-    share = level.gain(level.spacing(rows.starts), float(arrays["half_life_s"][0]))
-    lines = arrays["centre"].shape[0] - 1
-    return level.trace(rows.values - centre, scale, rows.workloads, rows.starts, moves, lines=lines, share=share)[0]
+    differences, half_life_s = rows.values - centre, float(arrays["half_life_s"][0])
+    if half_life_s <= 0:
+        return np.zeros_like(differences)
+    ends = np.asarray(arrays["moved"][:-1], dtype=np.float64)
+    begins = ends if is_after else level.first_day(differences, rows.workloads, rows.starts, lines=len(ends))
+    share = level.gain(level.spacing(rows.starts), half_life_s)
+    return level.trace(differences, scale, rows.workloads, rows.starts, moves, begins=begins, share=share)[0]
 
 
 def small_number_noise(centre: FloatArray, of: Schema = schema.PRODUCT) -> FloatArray:
@@ -169,12 +176,13 @@ def _followed_best(
 ) -> tuple[FloatArray, FloatArray, float]:
     """What following leaves of the differences, where the level ends, and the half-life that leaves least."""
     scale = np.maximum(spread[rows.workloads], rows.schema.noise)
-    spacing_s, lines = level.spacing(rows.starts), len(spread) - 1
-    best, least = (differences, np.zeros((lines, rows.schema.width)), 0.0), np.inf
+    spacing_s = level.spacing(rows.starts)
+    begins = level.first_day(differences, rows.workloads, rows.starts, lines=len(spread) - 1)
+    best, least = (differences, np.zeros_like(begins), 0.0), np.inf
     for half_life_s in level.HALF_LIVES_S:
         levels, ends = level.trace(
             differences, scale, rows.workloads, rows.starts, keep,
-            lines=lines, share=level.gain(spacing_s, half_life_s),
+            begins=begins, share=level.gain(spacing_s, half_life_s),
         )  # fmt: skip
         rest = differences - levels
         error = float(np.minimum(np.abs(rest) / scale, level.STEP).mean())

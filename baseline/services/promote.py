@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from baseline.detectors import combine, drift
+from baseline.detectors import drift, past
 from baseline.detectors.combine import under
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.protocol import Rows
@@ -182,8 +182,10 @@ def _is_over_budget(
 
 
 def p_values(model: FittedSet, table: WindowTable, options: JudgeOptions) -> FloatArray:
-    """p of each window of a table, with no edge counted as new."""
-    return combine.judge(model.horizons[table.horizon_s], rows_of_table(model, table, options)).p
+    """p of each window of a table that the set learned from, with no edge counted as new."""
+    alpha = options.alpha(table.horizon_s, sharing=options.sharing(model))
+    rows = rows_of_table(model, table, options)
+    return past.judge(model.horizons[table.horizon_s], rows, alpha=alpha, is_after=False)[0].p
 
 
 def rows_of_table(model: FittedSet, table: WindowTable, options: JudgeOptions) -> Rows:
