@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from baseline.detectors import drift, past
+from baseline.detectors import drift, retrace
 from baseline.detectors.combine import under
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.protocol import Rows
@@ -185,7 +185,7 @@ def p_values(model: FittedSet, table: WindowTable, options: JudgeOptions) -> Flo
     """p of each window of a table that the set learned from, with no edge counted as new."""
     alpha = options.alpha(table.horizon_s, sharing=options.sharing(model))
     rows = rows_of_table(model, table, options)
-    return past.judge(model.horizons[table.horizon_s], rows, alpha=alpha, is_after=False)[0].p
+    return retrace.judge(model.horizons[table.horizon_s], rows, alpha=alpha, is_after=False)[0].p
 
 
 def rows_of_table(model: FittedSet, table: WindowTable, options: JudgeOptions) -> Rows:
