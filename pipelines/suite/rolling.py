@@ -13,10 +13,13 @@ import numpy as np
 from baseline.detectors import retrace
 from baseline.detectors.fit import fit_horizon
 from baseline.detectors.protocol import Arrays, Rows
+from baseline.domain.alert import MERGE_WITHIN_S
 from baseline.domain.units import WEEK_S
 from baseline.features import calendar
 from baseline.features.schema import Schema
 from baseline.features.table import FloatArray, IntArray
+from baseline.services.judging import RECENT
+from baseline.services.score import SINGLE_WINDOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +27,10 @@ class Plan:
     """How much is learned from, in windows, and how often."""
 
     horizon_s: int
-    learned: int  # windows that a set is fitted on, the calibrated ones among them
-    calibrated: int
+    learned: int  # windows that a set is fitted on at most, the calibrated ones among them
     refit: int  # windows that it judges
+    least: int = 0  # windows before the first set; all of ``learned`` by default
+    calibrated: int | None = None  # the last windows of those; the product's share by default
     alerts_per_week: float = 1.0
 
     @property
@@ -56,9 +60,9 @@ def rows_of(schema: Schema, values: FloatArray, starts: IntArray) -> Rows:
 def fits(rows: Rows, plan: Plan, *, seed: int) -> dict[int, Arrays]:
     """The set that judges from each place on."""
     found: dict[int, Arrays] = {}
-    for begin in range(plan.learned, len(rows), plan.refit):
-        past = rows.pick(np.arange(begin - plan.learned, begin))
-        cut = float(rows.starts[begin - plan.calibrated])
+    for begin in range(plan.least or plan.learned, len(rows), plan.refit):
+        past = rows.pick(np.arange(max(0, begin - plan.learned), begin))
+        cut = None if plan.calibrated is None else float(rows.starts[begin - plan.calibrated])
         found[begin] = fit_horizon(past, lines=1, seed=seed, calibrate_from=cut)
     return found
 
@@ -74,3 +78,20 @@ def judged(rows: Rows, sets: dict[int, Arrays], plan: Plan) -> Judged:
         for name, value in verdict.voices.items():
             voices.setdefault(name, np.full(len(rows), np.nan))[here] = value
     return Judged(p=p, largest=largest, voices=voices)
+
+
+def alerts(starts: IntArray, p: FloatArray, plan: Plan) -> IntArray:
+    """Starts of the alerts: hysteresis as in ``services.score``, what follows within an hour is the same alert."""
+    found, past, last = [], [], float("-inf")
+    for start, value in zip(starts.tolist(), p.tolist(), strict=True):
+        if not value < plan.alpha:
+            continue
+        is_raised = value < plan.alpha / SINGLE_WINDOW or any(
+            start - one <= RECENT * plan.horizon_s for one in past[-RECENT:]
+        )
+        past.append(start)
+        if is_raised:
+            if start - last > MERGE_WITHIN_S + plan.horizon_s - 1:
+                found.append(start)
+            last = start
+    return np.array(found, dtype=np.int64)
