@@ -20,15 +20,18 @@ from baseline.domain.modelset import FORMAT, Manifest
 from baseline.features import schema
 
 _KINDS = "fiu"
+_CALIBRATED = ("tail.p", "neighbours.p", "forest.p", "final")
 _FLEET = ("workloads.keys", "workloads.first_seen", "is_mature", "calendar.zone",
           "calendar.holidays", "edges.hash", "edges.offsets", "edges.shares",
           "edges.peers", "edges.peer_offsets", "edges.common")  # fmt: skip
 _HORIZON = (
     "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned",
+    "seasonal.moved", "seasonal.half_life_s",
+    "neighbours.own", "neighbours.bounds", "neighbours.fleet", "neighbours.trust",
     "tail.rise", "tail.fall", "forest.feature", "forest.threshold", "forest.left", "forest.right", "forest.depth",
     "forest.roots", "forest.normal_depth", "edges.rate", "edges.more", "ready", "span_s",
     *(f"{part}.schema" for part in ("seasonal", "tail", "forest", "edges")),
-    *(f"{voice}.{name}" for voice in ("tail.p", "forest.p", "final") for name in ("quantiles", "tails", "ready")),
+    *(f"{voice}.{name}" for voice in _CALIBRATED for name in ("quantiles", "tails", "ready")),
 )  # fmt: skip
 
 
@@ -138,7 +141,11 @@ def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
     _need(shape[2] == schema.WIDTH, f"{name}: {shape[2]} features")
     _need(arrays["seasonal.scale"].shape == shape and arrays["seasonal.ceiling"].shape == shape, f"{name}: seasonal")
     _need(bool((np.asarray(arrays["seasonal.scale"]) >= 0).all()), f"{name}: negative scale")
-    for voice in ("tail.p", "forest.p", "final"):
+    moved, half_life_s = np.asarray(arrays["seasonal.moved"]), np.asarray(arrays["seasonal.half_life_s"])
+    _need(moved.shape == (lines + 1, shape[2]), f"{name}: seasonal.moved {moved.shape}")
+    _need(half_life_s.shape == (1,) and float(half_life_s[0]) >= 0, f"{name}: seasonal.half_life_s")
+    _check_neighbours(arrays, lines, name)
+    for voice in _CALIBRATED:
         quantiles, tails = np.asarray(arrays[f"{voice}.quantiles"]), np.asarray(arrays[f"{voice}.tails"])
         _need(quantiles.shape == (lines + 1, 7) and tails.shape == (lines + 1, 2), f"{name}: {voice}")
         _need(bool((tails[:, 0] > 0).all()) and bool((np.abs(tails[:, 1]) <= 1).all()), f"{name}: {voice}.tails")
@@ -146,6 +153,19 @@ def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
         found = np.asarray(arrays[rate])
         _need(found.shape == (lines + 1,) and bool(((found > 0) & (found <= 1)).all()), f"{name}: {rate}")
     _check_forest(arrays, name)
+
+
+def _check_neighbours(arrays: Mapping[str, Any], lines: int, name: str) -> None:
+    own, fleet = np.asarray(arrays["neighbours.own"]), np.asarray(arrays["neighbours.fleet"])
+    for reference in (own, fleet):
+        is_packed = reference.dtype == np.int8 and reference.ndim == 2 and reference.shape[1] == schema.WIDTH
+        _need(is_packed, f"{name}: neighbours of {reference.dtype}, {reference.shape}")
+    bounds, trust = np.asarray(arrays["neighbours.bounds"]), np.asarray(arrays["neighbours.trust"])
+    _need(bounds.shape == (lines + 1,) and bounds.dtype.kind == "i", f"{name}: neighbours.bounds")
+    _need(bounds[0] == 0 and bounds[-1] == len(own), f"{name}: neighbours.bounds do not span the reference")
+    _need(bool((np.diff(bounds) >= 0).all()), f"{name}: neighbours.bounds fall")
+    _need(trust.shape == (lines + 1,) and bool(((trust >= 0) & (trust <= 1)).all()), f"{name}: neighbours.trust")
+    _need(trust[-1] == 0, f"{name}: neighbours.trust in a newcomer's own reference")
 
 
 def _check_forest(arrays: Mapping[str, Any], name: str) -> None:

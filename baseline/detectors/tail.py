@@ -32,7 +32,8 @@ class Tail:
         """Largest evidence of each row plus a tenth of the mean of the four largest: agreement breaks ties."""
         rows.check(arrays)
         evidence = weighted(rows.residuals, rows.schema)
-        top = -np.partition(-evidence, 3, axis=1)[:, :4]
+        many = min(4, evidence.shape[1])
+        top = -np.partition(-evidence, many - 1, axis=1)[:, :many]
         return np.asarray(top.max(axis=1) + 0.1 * top.mean(axis=1))
 
     def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baseline.detectors import combine
 from baseline.detectors import edges as edge_tables
+from baseline.detectors import retrace
 from baseline.detectors.combine import Verdict
 from baseline.detectors.edges import EdgeUse
 from baseline.detectors.fitted import FittedSet
@@ -121,7 +121,7 @@ def _past(model: FittedSet, table: WindowTable, new: FloatArray | None, options:
     horizon = table.horizon_s
     alpha = options.alpha(horizon, sharing=options.sharing(model))
     rows = _with_new_edges(rows_of_table(model, table), new, horizon)
-    verdict = combine.judge(model.horizons[horizon], rows)
+    verdict, rows = retrace.judge(model.horizons[horizon], rows, alpha=alpha, is_after=True)
     before: list[int] = []
     for at in np.flatnonzero(verdict.p < alpha):
         if not score.matters(model, horizon, rows, verdict, int(at), alpha):

@@ -5,18 +5,33 @@ One state per partition; a workload's windows live in one partition. The bytes a
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 from baseline.detectors.edges import edge_hash
 from baseline.domain.edge import EdgeKey
 from baseline.domain.errors import CheckpointRejected
 from baseline.domain.workload import WorkloadId
+from baseline.features import calendar
 
-FORMAT = 1
+FORMAT = 2
+WITHOUT_LEVELS = 1  # a format that is read, too: its workloads go on from the level their set ended with
 MOST_LEARNT = 4096  # edges kept of one workload since the fit; the oldest go first
 RECENT = 2  # earlier windows that hysteresis looks at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What was expected of a workload in a window, its level included."""
+
+    end: int  # of the window
+    slot: int  # its local hour of the week
+    values: npt.NDArray[np.float32]  # (schema.width,), behind the window
 
 
 @dataclass(slots=True)
@@ -26,6 +41,7 @@ class Memory:
     past: dict[int, list[tuple[int, bool]]] = field(default_factory=dict)  # horizon -> (window end, was past alpha)
     learnt: dict[int, int] = field(default_factory=dict)  # edge hash -> start of the window it was first seen in
     deviated_until: int = 0  # end of the newest deviating window
+    expected: dict[int, Expected] = field(default_factory=dict)  # horizon -> newest window
 
     def past_alpha(self, horizon_s: int, end: int) -> int:
         """How many of the last RECENT windows before the one that ends at ``end`` were past the threshold."""
@@ -73,7 +89,13 @@ class JudgeState:
     def to_bytes(self) -> bytes:
         """Everything, for a checkpoint; equal states give equal bytes."""
         rows = [
-            [workload.key, sorted(memory.past.items()), list(memory.learnt.items()), memory.deviated_until]
+            [
+                workload.key,
+                sorted(memory.past.items()),
+                list(memory.learnt.items()),
+                memory.deviated_until,
+                [_told(horizon, expected) for horizon, expected in sorted(memory.expected.items())],
+            ]
             for workload, memory in sorted(self._memories.items(), key=lambda item: item[0].key)
         ]
         return json.dumps({"format": FORMAT, "workloads": rows}, separators=(",", ":")).encode()
@@ -84,15 +106,29 @@ class JudgeState:
         state = cls()
         try:
             found = json.loads(payload)
-            if found["format"] != FORMAT:
+            if found["format"] not in (FORMAT, WITHOUT_LEVELS):
                 raise CheckpointRejected(f"judge state of format {found['format']}, this code reads {FORMAT}")
-            for key, past, learnt, until in found["workloads"]:
+            for key, past, learnt, until, *levels in found["workloads"]:
                 cluster, namespace, name = key.split("/", 2)
                 state._memories[WorkloadId(cluster, namespace, name)] = Memory(
                     past={int(horizon): [(int(end), bool(was)) for end, was in rows] for horizon, rows in past},
                     learnt={int(edge): int(at) for edge, at in learnt},
                     deviated_until=int(until),
+                    expected=dict(_read(*entry) for entry in (levels[0] if found["format"] == FORMAT else ())),
                 )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise CheckpointRejected(f"judge state is damaged: {error!r}") from error
         return state
+
+
+def _told(horizon_s: int, expected: Expected) -> list[int | str]:
+    packed = base64.b64encode(expected.values.astype("<f4").tobytes()).decode()
+    return [horizon_s, expected.end, expected.slot, packed]
+
+
+def _read(horizon_s: int, end: int, slot: int, packed: str) -> tuple[int, Expected]:
+    """The inverse of ``_told``; ValueError for what cannot be."""
+    values = np.frombuffer(base64.b64decode(packed, validate=True), dtype="<f4").astype(np.float32)
+    if not np.isfinite(values).all() or not 0 <= int(slot) < calendar.SLOTS:
+        raise ValueError(f"an expectation of slot {slot} that cannot be")
+    return int(horizon_s), Expected(end=int(end), slot=int(slot), values=values)

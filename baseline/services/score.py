@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from baseline.detectors import calibrate, combine, explain, seasonal
+from baseline.detectors import calibrate, combine, explain, level, seasonal
 from baseline.detectors import edges as edge_tables
 from baseline.detectors.combine import Verdict, under
 from baseline.detectors.fitted import FittedSet
@@ -26,12 +26,12 @@ from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import extract, schema
 from baseline.features.table import FloatArray
+from baseline.services.following import Following
 from baseline.services.judging import JudgeState, Memory
 
 __all__ = ["JudgeOptions", "JudgeState", "Judged", "Labelled", "judge"]
 
 SINGLE_WINDOW = 100.0  # one window alone raises below alpha / this; two of three windows raise below alpha
-LEARNS_ABOVE = 10.0  # windows with p above alpha x this teach their edges
 FAMILY_MARGIN = 30.0  # a family is past its own threshold below alpha x this, by its own p
 SHAPE_ALONE_NEVER = (Family.SHAPE, Family.TIMING)
 CONFIRMED = 0.1  # a caller that its callee's deviation blames is raised below this: two reporters agree
@@ -129,7 +129,10 @@ def _judge_batch(
     alpha = options.alpha(horizon_s, sharing=options.sharing(model))
     fresh = [_fresh(window, model, state.of(window.workload)) for window in windows]
     rows = _rows(windows, values, fresh, model)
+    following = Following(under(model.horizons[horizon_s], "seasonal"), horizon_s)
+    rows = replace(rows, levels=following.levels(rows, [state.of(window.workload) for window in windows]))
     verdict = combine.judge(model.horizons[horizon_s], rows)
+    teaches = level.may_move(verdict.p, alpha)
     raised: list[Deviation] = []
     for at, window in enumerate(windows):
         memory, p = state.of(window.workload), float(verdict.p[at])
@@ -139,8 +142,9 @@ def _judge_batch(
         if is_past and (p < alpha / SINGLE_WINDOW or memory.past_alpha(horizon_s, window.end) >= 1):
             raised.append(_deviation(window, at, rows, verdict, fresh[at], model, alpha, facts.get(window.workload)))
         memory.note(horizon_s, window.end, is_past=is_past)
-        if p > min(alpha * LEARNS_ABOVE, 0.01):
+        if teaches[at]:
             memory.learn(fresh[at], at=window.start)
+    following.move(rows, windows, teaches, state)
     already = {deviation.workload for deviation in raised}
     blamed = {caller for deviation in raised for caller in _blamed(deviation)} - already
     raised += [
@@ -190,8 +194,9 @@ def matters(model: FittedSet, horizon_s: int, rows: Rows, verdict: Verdict, at: 
     if evidence.max() < explain.WEAKEST:
         return bool(verdict.voices["edges"][at] < 0.01)
     centre, scale, ceiling = seasonal.expected(
-        under(model.horizons[horizon_s], "seasonal"), rows.workloads[at : at + 1], rows.slots[at : at + 1]
-    )
+        under(model.horizons[horizon_s], "seasonal"), rows.workloads[at : at + 1], rows.slots[at : at + 1],
+        levels=rows.levels[at : at + 1],
+    )  # fmt: skip
     for column in np.flatnonzero((evidence >= explain.WEAKEST) & (verdict.residuals[at] > 0)):
         feature = schema.FEATURES[column]
         if not np.isfinite(feature.matters):
@@ -212,7 +217,10 @@ def _deviation(
     centre, scale, ceiling = (
         table[0]
         for table in seasonal.expected(
-            under(model.horizons[window.horizon_s], "seasonal"), rows.workloads[at : at + 1], rows.slots[at : at + 1]
+            under(model.horizons[window.horizon_s], "seasonal"),
+            rows.workloads[at : at + 1],
+            rows.slots[at : at + 1],
+            levels=rows.levels[at : at + 1],
         )
     )
     residuals = verdict.residuals[at]
