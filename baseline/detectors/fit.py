@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from baseline.detectors import calibrate, combine, seasonal
 from baseline.detectors.edges import Edges
-from baseline.detectors.forest import Forest
+from baseline.detectors.forest import Builder, Forest
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.detectors.tail import Tail
 from baseline.domain.units import DAY_S, HOUR_S
@@ -41,12 +41,14 @@ def fit_horizon(
     settled: Mask | None = None,
     calibrate_from: float | None = None,
     elder: Arrays | None = None,
+    builder: Builder = "sklearn",
 ) -> dict[str, npt.NDArray[Any]]:
     """All arrays of one horizon; ``ready`` is 0 when there is too little to learn from.
 
     settled : rows after each workload's warm-up, which new edges are counted in (all by default).
     elder : arrays of the next shorter horizon, if it was fitted: see ``calibrate.fit``.
     calibrate_from : rows starting here are calibrated on and not learned from before (default: the last quarter).
+    builder : what fits forests.
     """
     rows.check()
     span = float(rows.starts.max() - rows.starts.min()) if len(rows) else 0.0
@@ -68,6 +70,7 @@ def fit_horizon(
         hours=hours,
         elder=elder,
         trimmed=trimmed,
+        builder=builder,
     )
     arrays = combine.named("seasonal", seasonal.fit(rows, keep, lines=lines, slots=slots)) | voices
     totals = combine.total(combine.voices(arrays, unseen.pick(teaching)))
@@ -78,10 +81,18 @@ def fit_horizon(
 
 
 def _fit_voices(
-    unseen: Rows, counted: Rows, *, lines: int, seed: int, hours: FloatArray, elder: Arrays | None, trimmed: float
+    unseen: Rows,
+    counted: Rows,
+    *,
+    lines: int,
+    seed: int,
+    hours: FloatArray,
+    elder: Arrays | None,
+    trimmed: float,
+    builder: Builder,
 ) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {}
-    for voice in (Tail(), Forest()):
+    for voice in (Tail(), Forest(builder)):
         own = voice.fit(unseen, lines=lines, seed=seed)
         raw = voice.score(own, unseen)
         arrays |= combine.named(voice.name, own)
