@@ -106,7 +106,8 @@ def _packed_tree(tree: Tree, columns: npt.NDArray[Any]) -> Ints:
 
     def side(children: npt.NDArray[Any]) -> npt.NDArray[Any]:
         child = children[cuts]
-        return np.where(is_cut[child], place[child] - place[cuts], LEAF + tree.n_node_samples[child])
+        found = np.where(is_cut[child], place[child] - place[cuts], LEAF + tree.n_node_samples[child])
+        return np.asarray(found)
 
     return words(
         key=threshold_keys(tree.threshold[cuts]), feature=columns[tree.feature[cuts]],
