@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -31,6 +31,7 @@ from baseline.features.table import IntArray, WindowTable
 from baseline.ports import EdgeRow, History
 
 FEWEST_WINDOWS = 8  # of the typical workload at a horizon, below which it is not fitted
+_KEYS = {"horizons_s", "zone", "holidays", "history_days", "is_mature", "min_windows", "builder", "description"}
 Files = dict[str, bytes]
 Exclusion = tuple[WorkloadId, float, float]  # windows of the workload that overlap [since, until) never teach
 
@@ -52,7 +53,7 @@ class Recipe:
         """Read TOML; GateRefused for unknown keys or values that cannot be."""
         try:
             found = tomllib.loads(text)
-            unknown = set(found) - {known.name for known in fields(cls) if known.name != "text"} - {"description"}
+            unknown = set(found) - _KEYS
             if unknown:
                 raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")
             horizons = tuple(int(horizon) for horizon in found.get("horizons_s", HORIZONS_S))

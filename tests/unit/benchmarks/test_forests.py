@@ -1,4 +1,4 @@
-"""The benchmark of forests in a tiny configuration: what it tells, what it refuses to compare, and that both find alike."""
+"""The benchmark of forests in a tiny configuration, what it refuses to compare, and that both builders find alike."""
 
 from __future__ import annotations
 
