@@ -62,14 +62,14 @@ def test_a_lines_forest_knows_its_own_rows_alone(arrays: Arrays) -> None:
     assert not np.array_equal(arrays["nodes"][end:], other["nodes"][end:])
 
 
-def test_the_forest_that_finds_a_row_more_unusual_speaks(arrays: Arrays) -> None:
-    """A line without its own, and a newcomer, hear the fleet's alone."""
+def test_own_forest_and_the_fleets_speak_alike(arrays: Arrays) -> None:
+    """The mean of both; a line without its own, and a newcomer, hear the fleet's alone."""
     probe = replace(rows(lines=1, windows=4), workloads=np.array([0, 1, 2, UNKNOWN]))
     values = np.clip(probe.residuals, -REACH, REACH).astype(np.float32)
     fleet = forest_kernel.score(arrays, np.full(4, 2), values)
     own = forest_kernel.score(arrays, np.array([0, 1, NONE, NONE]), values)
     found = Forest().score(arrays, probe)
-    assert found[:2].tolist() == np.maximum(own, fleet)[:2].tolist()
+    assert found[:2].tolist() == ((own + fleet) / 2)[:2].tolist()
     assert found[2:].tolist() == fleet[2:].tolist()
 
 
