@@ -18,10 +18,10 @@ PODS, MINUTES, METRICS = 8, int(OWN_ROWS / own_forests.LEARNED) + 40, 6
 @pytest.fixture(name="folder")
 def _folder(tmp_path: Path) -> Path:
     """CSV files of eight pods, and two that must be left out: other columns, and too short."""
-    rng = np.random.default_rng(4)
+    rng, names = np.random.default_rng(4), [f"metric_{number}" for number in range(METRICS)]
+    table = pd.DataFrame()
     for pod in range(PODS):
-        values = np.exp(rng.normal(pod, 0.3, size=(MINUTES, METRICS)))
-        table = pd.DataFrame(values, columns=[f"metric_{number}" for number in range(METRICS)])
+        table = pd.DataFrame(np.exp(rng.normal(pod, 0.3, size=(MINUTES, METRICS))), columns=names)
         table.insert(0, "TimeStamp", np.arange(MINUTES))
         table.insert(0, "Pod", f"pod-{pod}")
         table.to_csv(tmp_path / f"pod-{pod}.csv", index=False)
