@@ -61,6 +61,14 @@ def test_packed_forests_score_as_scikit_learn_does(kind: str, samples: int) -> N
     assert np.all(np.abs(found - expected) <= np.spacing(expected))
 
 
+def test_trees_of_some_features_each_are_packed_with_the_features_they_mean() -> None:
+    """scikit-learn numbers the features of such a tree anew; a packed one names the columns of the rows."""
+    fitted = IsolationForest(n_estimators=20, max_features=0.5, random_state=5).fit(learned("plain"))
+    found = forest_kernel.score(fleet(forest_layout.packed(fitted)), np.zeros(700, dtype=np.int64), learned("plain"))
+    expected = -fitted.score_samples(learned("plain"))
+    assert np.all(np.abs(found - expected) <= np.spacing(expected))
+
+
 def test_each_row_of_a_batch_may_ask_another_forest() -> None:
     """As each forest says alone, in any order, and NaN where no forest is asked."""
     parts = [forest_grow.grown(learned("plain").astype(np.float32), trees=9, samples=64, seed=one) for one in range(7)]

@@ -98,7 +98,7 @@ def test_the_recipe_says_who_builds_the_forests() -> None:
         assert made.horizons[60]["forest.own"].tolist() == [*range(len(NAMES)), len(NAMES)]
         assert made.is_ready(60)
     assert Recipe.parse("").builder == Recipe.parse('builder = "sklearn"').builder == "sklearn"
-    assert not np.array_equal(*nodes)
+    assert not np.array_equal(nodes[0], nodes[1])
 
 
 @pytest.mark.parametrize("value", ['"slow"', "1", "true", '["fast"]'])
