@@ -1,6 +1,7 @@
 """Model sets as bytes: safetensors and JSON, nothing executable. What cannot be right is refused before it is used.
 
-Walking a tree with a child id out of range would read foreign memory in compiled code, so every id is checked here.
+Walking a tree with a child id out of range would read foreign memory in compiled code, so every id is checked here
+(those of forests by ``forest_layout``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from baseline.detectors import forest_layout
 from baseline.domain.errors import ModelSetRejected, SchemaMismatch
 from baseline.domain.modelset import FORMAT, Manifest
 from baseline.features import schema
@@ -28,8 +30,8 @@ _HORIZON = (
     "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned",
     "seasonal.moved", "seasonal.half_life_s",
     "neighbours.own", "neighbours.bounds", "neighbours.fleet", "neighbours.trust",
-    "tail.rise", "tail.fall", "forest.feature", "forest.threshold", "forest.left", "forest.right", "forest.depth",
-    "forest.roots", "forest.normal_depth", "edges.rate", "edges.more", "ready", "span_s",
+    "tail.rise", "tail.fall", "forest.nodes", "forest.trees", "forest.forests", "forest.samples", "forest.own",
+    "edges.rate", "edges.more", "ready", "span_s",
     *(f"{part}.schema" for part in ("seasonal", "tail", "forest", "edges")),
     *(f"{voice}.{name}" for voice in _CALIBRATED for name in ("quantiles", "tails", "ready")),
 )  # fmt: skip
@@ -152,7 +154,9 @@ def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
     for rate in ("edges.rate", "edges.more"):
         found = np.asarray(arrays[rate])
         _need(found.shape == (lines + 1,) and bool(((found > 0) & (found <= 1)).all()), f"{name}: {rate}")
-    _check_forest(arrays, name)
+    forest = {key: np.asarray(arrays[f"forest.{key}"]) for key in forest_layout.NAMES}
+    wrong = forest_layout.wrong(forest, lines=lines, width=shape[2])
+    _need(wrong is None, f"{name}: forest: {wrong}")
 
 
 def _check_neighbours(arrays: Mapping[str, Any], lines: int, name: str) -> None:
@@ -166,23 +170,6 @@ def _check_neighbours(arrays: Mapping[str, Any], lines: int, name: str) -> None:
     _need(bool((np.diff(bounds) >= 0).all()), f"{name}: neighbours.bounds fall")
     _need(trust.shape == (lines + 1,) and bool(((trust >= 0) & (trust <= 1)).all()), f"{name}: neighbours.trust")
     _need(trust[-1] == 0, f"{name}: neighbours.trust in a newcomer's own reference")
-
-
-def _check_forest(arrays: Mapping[str, Any], name: str) -> None:
-    parts = {key: np.asarray(arrays[f"forest.{key}"]) for key in ("feature", "threshold", "left", "right", "depth")}
-    count = len(parts["feature"])
-    _need(all(part.shape == (count,) for part in parts.values()), f"{name}: forest shapes")
-    _need(all(parts[key].dtype.kind == "i" for key in ("feature", "left", "right")), f"{name}: forest ids")
-    is_leaf = parts["feature"] < 0
-    _need(bool((parts["feature"] < schema.WIDTH).all()), f"{name}: forest feature out of range")
-    own = np.arange(count)[~is_leaf]
-    for side in ("left", "right"):  # children come after their parent, so that every walk ends
-        children = parts[side][~is_leaf]
-        _need(bool(((children > own) & (children < count)).all()), f"{name}: forest child out of range")
-    roots = np.asarray(arrays["forest.roots"])
-    _need(roots.dtype.kind == "i" and bool(((roots >= 0) & (roots < count)).all()), f"{name}: forest roots")
-    normal = np.asarray(arrays["forest.normal_depth"])
-    _need(normal.shape == (1,) and float(normal[0]) > 0, f"{name}: forest depth")
 
 
 def _complete(arrays: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:

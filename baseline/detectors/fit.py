@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from baseline.detectors import calibrate, combine, neighbours, seasonal
 from baseline.detectors.edges import Edges
+from baseline.detectors.forest import Builder, Forest
 from baseline.detectors.neighbours import Neighbours
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.detectors.tail import Tail
@@ -41,11 +42,13 @@ def fit_horizon(
     settled: Mask | None = None,
     calibrate_from: float | None = None,
     elder: Arrays | None = None,
+    builder: Builder = "sklearn",
 ) -> dict[str, npt.NDArray[Any]]:
     """All arrays of one horizon; ``ready`` is 0 when there is too little to learn from.
 
     settled : rows after each workload's warm-up, which new edges are counted in (all by default).
     elder : arrays of the next shorter horizon, if it was fitted: see ``calibrate.fit``.
+    builder : what fits forests.
     calibrate_from : rows starting here are calibrated on and not learned from before (default: the last quarter).
     """
     rows.check()
@@ -62,7 +65,7 @@ def fit_horizon(
         lines=lines, hours=hours, elder=elder, trimmed=TRIMMED_EXCESSES if span < SHORT_S else 0.0
     )
     arrays = combine.named("seasonal", seasonal.fit(rows, keep, lines=lines, slots=slots))
-    arrays |= _fit_voices(seen, keep, calibration, seed=seed)
+    arrays |= _fit_voices(seen, keep, calibration, seed=seed, builder=builder)
     arrays |= combine.named("edges", Edges().fit(rows.pick(counted & keep), lines=lines, seed=seed))
     judged = seen.rows.pick(seen.is_unseen & keep)
     totals = combine.total(combine.voices(arrays, judged))
@@ -85,13 +88,15 @@ class _Calibration:
         return calibrate.fit(scores, workloads, lines=self.lines, hours=self.hours, elder=elder, trimmed=self.trimmed)
 
 
-def _fit_voices(seen: _Seen, keep: Mask, calibration: _Calibration, *, seed: int) -> dict[str, npt.NDArray[Any]]:
+def _fit_voices(
+    seen: _Seen, keep: Mask, calibration: _Calibration, *, seed: int, builder: Builder
+) -> dict[str, npt.NDArray[Any]]:
     """Each voice learns from all residuals there are, and is calibrated on those that no table had seen."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     teaching = seen.rows.pick(seen.is_known & keep)
     is_judged = seen.is_unseen[seen.is_known & keep]
     judged = teaching.pick(is_judged)
-    for voice in combine.OF_RESIDUALS:
+    for voice in (Tail(), Neighbours(), Forest(builder)):
         if isinstance(voice, Neighbours):  # a row is no neighbour of itself
             own, in_own, in_fleet = neighbours.fit(teaching, lines=calibration.lines)
             raw = neighbours.scores(own, judged, skip_own=in_own[is_judged], skip_fleet=in_fleet[is_judged])

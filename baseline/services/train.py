@@ -17,6 +17,7 @@ from baseline.detectors.combine import named
 from baseline.detectors.edges import EdgeUse, fit_edges, fresh_in_training, merged
 from baseline.detectors.fit import fit_horizon
 from baseline.detectors.fitted import FLEET_FILE, FittedSet, horizon_file, workload_arrays
+from baseline.detectors.forest import BUILDERS, Builder
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.domain.edge import EdgeKey
 from baseline.domain.errors import GateRefused
@@ -30,6 +31,7 @@ from baseline.features.table import IntArray, WindowTable
 from baseline.ports import EdgeRow, History
 
 FEWEST_WINDOWS = 8  # of the typical workload at a horizon, below which it is not fitted
+_KEYS = {"horizons_s", "zone", "holidays", "history_days", "is_mature", "min_windows", "builder", "description"}
 Files = dict[str, bytes]
 Exclusion = tuple[WorkloadId, float, float]  # windows of the workload that overlap [since, until) never teach
 
@@ -44,26 +46,22 @@ class Recipe:
     history_days: float = 42.0  # older windows are not read
     is_mature: bool = False  # take the history as a whole observation period, however short
     min_windows: int = 60  # of all workloads together, at a horizon, to fit it
+    builder: Builder = "sklearn"  # what fits forests; "fast" for fleets: docs/decisions/0013
 
     @classmethod
     def parse(cls, text: str) -> Recipe:
         """Read TOML; GateRefused for unknown keys or values that cannot be."""
         try:
             found = tomllib.loads(text)
-            unknown = set(found) - {
-                "horizons_s",
-                "zone",
-                "holidays",
-                "history_days",
-                "is_mature",
-                "min_windows",
-                "description",
-            }
+            unknown = set(found) - _KEYS
             if unknown:
                 raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")
             horizons = tuple(int(horizon) for horizon in found.get("horizons_s", HORIZONS_S))
             if not horizons or not set(horizons) <= set(HORIZONS_S):
                 raise ValueError(f"horizons_s: {horizons}")
+            builder = found.get("builder", "sklearn")
+            if builder not in BUILDERS:
+                raise ValueError(f"builder: {builder!r} is none of {', '.join(BUILDERS)}")
             return cls(
                 text=text,
                 horizons_s=horizons,
@@ -71,6 +69,7 @@ class Recipe:
                 history_days=float(found.get("history_days", 42.0)),
                 is_mature=bool(found.get("is_mature", False)),
                 min_windows=int(found.get("min_windows", 60)),
+                builder=builder,
             )
         except (ValueError, TypeError) as error:
             raise GateRefused(f"recipe: {error}") from error
@@ -212,7 +211,13 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
         if len(rows) < recipe.min_windows or _typical_windows(rows) < FEWEST_WINDOWS:
             continue
         arrays = fit_horizon(
-            rows, lines=lines, seed=seed, settled=settled, calibrate_from=lesson.calibrate_from, elder=elder
+            rows,
+            lines=lines,
+            seed=seed,
+            settled=settled,
+            calibrate_from=lesson.calibrate_from,
+            elder=elder,
+            builder=recipe.builder,
         )
         elder = arrays if arrays["ready"][0] else elder
         metrics[f"h{horizon}.ready"] = float(arrays["ready"][0])

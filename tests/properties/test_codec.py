@@ -83,10 +83,14 @@ def _children_of_themselves(array: Any) -> Any:
 @pytest.mark.parametrize(
     ("file", "name", "change"),
     [
-        ("h60.safetensors", "forest.left", _children_of_themselves),
-        ("h60.safetensors", "forest.right", lambda array: array + 10**6),
-        ("h60.safetensors", "forest.feature", lambda array: array + 1000),
-        ("h60.safetensors", "forest.roots", lambda array: array - 5),
+        ("h60.safetensors", "forest.nodes", _children_of_themselves),
+        ("h60.safetensors", "forest.nodes", lambda array: array | 0x3FF),
+        ("h60.safetensors", "forest.nodes", lambda array: array | (0xFF << 24)),
+        ("h60.safetensors", "forest.trees", lambda array: array + 10**6),
+        ("h60.safetensors", "forest.forests", lambda array: array - 5),
+        ("h60.safetensors", "forest.samples", lambda array: array * 10**6),
+        ("h60.safetensors", "forest.own", lambda array: array + 10**6),
+        ("h60.safetensors", "forest.own", lambda array: array.astype(np.float64)),
         ("h60.safetensors", "seasonal.scale", lambda array: array * np.nan),
         ("h60.safetensors", "seasonal.centre", lambda array: array[:, :, :3]),
         ("h60.safetensors", "final.tails", lambda array: -array),
