@@ -5,7 +5,7 @@ Voices hang together, so no formula for independent p-values holds: the weighted
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,11 +49,7 @@ class Verdict:
 
 def residual_rows(arrays: Arrays, rows: Rows) -> Rows:
     """The rows with residuals by the set's seasonal tables."""
-    return Rows(
-        schema=rows.schema, workloads=rows.workloads, starts=rows.starts, slots=rows.slots, days=rows.days,
-        values=rows.values, residuals=seasonal.residuals(under(arrays, "seasonal"), rows), fresh=rows.fresh,
-        fresh_peers=rows.fresh_peers,
-    )  # fmt: skip
+    return replace(rows, residuals=seasonal.residuals(under(arrays, "seasonal"), rows))
 
 
 def voices(arrays: Arrays, rows: Rows) -> dict[str, FloatArray]:

@@ -18,7 +18,7 @@ from baseline.detectors.forest import Forest
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.detectors.tail import Tail
 from baseline.domain.units import DAY_S, HOUR_S
-from baseline.features.table import FloatArray
+from baseline.features.table import FloatArray, IntArray
 
 Mask = npt.NDArray[np.bool_]
 HELD_OUT = 0.25
@@ -41,12 +41,14 @@ def fit_horizon(
     settled: Mask | None = None,
     calibrate_from: float | None = None,
     elder: Arrays | None = None,
+    groups: IntArray | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """All arrays of one horizon; ``ready`` is 0 when there is too little to learn from.
 
     settled : rows after each workload's warm-up, which new edges are counted in (all by default).
     elder : arrays of the next shorter horizon, if it was fitted: see ``calibrate.fit``.
     calibrate_from : rows starting here are calibrated on and not learned from before (default: the last quarter).
+    groups : peer group of each line (``groups.group_ids``); everybody is one group by default.
     """
     rows.check()
     span = float(rows.starts.max() - rows.starts.min()) if len(rows) else 0.0
@@ -68,6 +70,7 @@ def fit_horizon(
         hours=hours,
         elder=elder,
         trimmed=trimmed,
+        groups=groups,
     )
     arrays = combine.named("seasonal", seasonal.fit(rows, keep, lines=lines, slots=slots)) | voices
     totals = combine.total(combine.voices(arrays, unseen.pick(teaching)))
@@ -78,7 +81,15 @@ def fit_horizon(
 
 
 def _fit_voices(
-    unseen: Rows, counted: Rows, *, lines: int, seed: int, hours: FloatArray, elder: Arrays | None, trimmed: float
+    unseen: Rows,
+    counted: Rows,
+    *,
+    lines: int,
+    seed: int,
+    hours: FloatArray,
+    elder: Arrays | None,
+    trimmed: float,
+    groups: IntArray | None,
 ) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {}
     for voice in (Tail(), Forest()):
@@ -91,7 +102,7 @@ def _fit_voices(
                 raw, unseen.workloads, lines=lines, hours=hours, elder=_elder(elder, f"{voice.name}.p"), trimmed=trimmed
             ),
         )
-    return arrays | combine.named("edges", Edges().fit(counted, lines=lines, seed=seed))
+    return arrays | combine.named("edges", Edges(groups).fit(counted, lines=lines, seed=seed))
 
 
 def _elder(elder: Arrays | None, prefix: str) -> Arrays | None:

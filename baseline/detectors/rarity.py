@@ -1,0 +1,141 @@
+"""How rare a new edge is: how many peers already use its far end, and since when anybody does.
+
+RITA's modifiers (activecm/rita, default_config.hjson) are the start: 15 % more where at most 2 % use a destination and
+where it was first seen within a week, 15 % less from 50 % on and after thirty days. They weigh the *evidence* of a new
+edge, minus the logarithm of its probability, so they are bounded, and a window takes the largest of its new edges: one
+more unseen peer never lowers the score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baseline.detectors import groups as peer_groups
+from baseline.detectors.edgeuse import EdgeUse, edge_hash
+from baseline.detectors.protocol import UNKNOWN, Arrays
+from baseline.domain.edge import EdgeKey
+from baseline.domain.units import DAY_S
+from baseline.features.table import FloatArray, IntArray
+
+STEP = 0.15  # RITA: score increase and decrease, of prevalence and of age
+RARE, COMMON = 0.02, 0.5  # RITA: prevalence thresholds
+YOUNG_S, OLD_S = 7 * DAY_S, 30 * DAY_S  # RITA: first seen thresholds
+LOWEST, HIGHEST = 1 - 2 * STEP, 1 + 2 * STEP
+BLIND_S = DAY_S  # what was first seen this soon after history begins is older than that by nobody knows how much
+Hashes = npt.NDArray[np.uint64]
+
+
+def fit_rarity(uses: Sequence[Sequence[EdgeUse]], groups: IntArray) -> dict[str, npt.NDArray[Any]]:
+    """Who uses which far end, for every line but by no line's name.
+
+    ``far_hash`` (n,) sorted, ``far_users`` and ``far_first`` (n,): lines that use it, when the first one did.
+    ``group`` (lines,), ``group_sizes`` (groups,). ``group_hash``, ``group_users``, ``group_offsets`` (groups + 1,):
+    the same within each group. ``since`` (1,): the first use of anything.
+    """
+    line, ids, first = _flat(uses)
+    order = np.lexsort((first, ids))
+    far, begins, users = np.unique(ids[order], return_index=True, return_counts=True)
+    sizes = peer_groups.sizes(groups)
+    pairs = np.unique(np.stack([groups[line].astype(np.uint64), ids], axis=1), axis=0, return_counts=True)
+    within, members = pairs
+    return {
+        "far_hash": far,
+        "far_users": users.astype(np.int64),
+        "far_first": first[order][begins],
+        "since": np.array([first.min() if len(first) else 0.0]),
+        "group": groups,
+        "group_sizes": sizes,
+        "group_hash": np.ascontiguousarray(within[:, 1]),
+        "group_users": members.astype(np.int64),
+        "group_offsets": np.searchsorted(within[:, 0], np.arange(len(sizes) + 1, dtype=np.uint64)).astype(np.int64),
+    }
+
+
+def modifiers(arrays: Arrays, line: int, keys: Sequence[EdgeKey], *, at: float) -> FloatArray:
+    """What the evidence of each new edge of a line is worth, (n,), in [LOWEST, HIGHEST]; 1 is neither rare nor common.
+
+    The line itself is taken not to use them.
+    """
+    ids = np.array([edge_hash(key) for key in keys], dtype=np.uint64)
+    place = _places(arrays["far_hash"], ids)
+    seen = place >= 0
+    lines = len(arrays["group"])
+    users = np.where(seen, arrays["far_users"][place], 0) if len(arrays["far_hash"]) else np.zeros(len(ids))
+    first = np.where(seen, arrays["far_first"][place], at) if len(arrays["far_hash"]) else np.full(len(ids), at)
+    prevalence = users / max(1, lines - 1 if line != UNKNOWN else lines)
+    if line != UNKNOWN:
+        prevalence = np.maximum(prevalence, _in_group(arrays, line, ids))
+    is_censored = seen & (first < float(arrays["since"][0]) + BLIND_S)
+    return weigh(prevalence, np.maximum(at - first, 0.0), is_censored=is_censored)
+
+
+def weigh(prevalence: FloatArray, age_s: FloatArray, *, is_censored: npt.NDArray[np.bool_]) -> FloatArray:
+    """RITA's two modifiers together; an age that history is too short to tell counts neither way below OLD_S."""
+    by_prevalence = np.where(prevalence <= RARE, STEP, np.where(prevalence >= COMMON, -STEP, 0.0))
+    by_age = np.where(age_s >= OLD_S, -STEP, np.where((age_s <= YOUNG_S) & ~is_censored, STEP, 0.0))
+    return np.asarray(1.0 + by_prevalence + by_age)
+
+
+def at_first_use(uses: Sequence[Sequence[EdgeUse]], groups: IntArray) -> list[FloatArray]:
+    """The modifier each use had when its workload began it, by what the others had done before: one array a line."""
+    line, ids, first = _flat(uses)
+    if not len(ids):
+        return [np.zeros(0) for _ in uses]
+    before, oldest = _earlier([ids], first)
+    of_group, _ = _earlier([ids, groups[line].astype(np.uint64)], first)
+    others = np.maximum(peer_groups.sizes(groups)[groups[line]] - 1, 1)
+    prevalence = np.maximum(before / max(1, len(uses) - 1), of_group / others)
+    is_censored = (before > 0) & (oldest < first.min() + BLIND_S)
+    found = weigh(prevalence, first - oldest, is_censored=is_censored)
+    bounds = np.cumsum([0, *(len(own) for own in uses)])
+    return [found[begin:end] for begin, end in pairwise(bounds)]
+
+
+def _flat(uses: Sequence[Sequence[EdgeUse]]) -> tuple[IntArray, Hashes, FloatArray]:
+    """Line, far end and first use of every use, in order of line."""
+    line = np.repeat(np.arange(len(uses), dtype=np.int64), [len(own) for own in uses])
+    ids = np.array([edge_hash(use.key) for own in uses for use in own], dtype=np.uint64)
+    first = np.array([use.first_seen for own in uses for use in own], dtype=np.float64)
+    return line, ids, first
+
+
+def _earlier(keys: Sequence[Hashes], first: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """How many rows of equal keys began strictly earlier, and when the first of them did."""
+    order = np.lexsort((first, *keys))
+    is_new = np.zeros(len(order), dtype=np.bool_)
+    is_new[0] = True
+    for key in keys:
+        is_new[1:] |= key[order][1:] != key[order][:-1]
+    begins = np.flatnonzero(is_new)
+    begin = begins[np.cumsum(is_new) - 1]
+    sorted_first = first[order]
+    is_later = is_new.copy()
+    is_later[1:] |= sorted_first[1:] != sorted_first[:-1]
+    step = np.maximum.accumulate(np.where(is_later, np.arange(len(order)), 0))  # ties began together
+    count, oldest = np.empty(len(order)), np.empty(len(order))
+    count[order] = step - begin
+    oldest[order] = sorted_first[begin]
+    return count, oldest
+
+
+def _in_group(arrays: Arrays, line: int, ids: Hashes) -> FloatArray:
+    group = int(arrays["group"][line])
+    begin, end = int(arrays["group_offsets"][group]), int(arrays["group_offsets"][group + 1])
+    place = _places(arrays["group_hash"][begin:end], ids)
+    if begin == end:
+        return np.zeros(len(ids))
+    users = np.where(place >= 0, arrays["group_users"][begin:end][place], 0)
+    return np.asarray(users / max(1, int(arrays["group_sizes"][group]) - 1))
+
+
+def _places(ordered: Hashes, ids: Hashes) -> IntArray:
+    """Where each id stands in sorted hashes; -1 where it does not."""
+    if not len(ordered):
+        return np.full(len(ids), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(ordered, ids), len(ordered) - 1)
+    return np.where(ordered[place] == ids, place, -1).astype(np.int64)
