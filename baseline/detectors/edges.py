@@ -33,7 +33,7 @@ COMMON_FEWEST = 3
 MORE_RANGE = (0.4, 0.9999)  # new edges come in bunches: a rollout, a new dependency with its replicas
 MORE_PRIOR, MORE_EVENTS = 0.6, 10.0  # prior of one more, and its weight in new edges
 ROLLOUT_MORE = 0.9  # probability of one more in the day after a rollout: a version brings its dependencies together
-TYPICAL_EVENTS = 10.0  # weight of "neither rare nor common" against the fleet's own new edges, in windows
+TYPICAL, TYPICAL_EVENTS = 1.0 + rarity.STEP, 10.0  # a new edge is one nobody uses, until ten windows say otherwise
 SMALLEST = 1e-12
 
 
@@ -50,8 +50,6 @@ def fit_edges(uses: Sequence[Sequence[EdgeUse]], groups: IntArray | None = None)
     hashes = [np.array([edge_hash(use.key) for use in own], dtype=np.uint64) for own in kept]
     peers = [np.unique(np.array([peer_hash(use.key) for use in own], dtype=np.uint64)) for own in kept]
     every = [use for own in kept for use in own]
-    everywhere, counts = np.unique(_joined(hashes), return_counts=True)
-    needed = max(COMMON_FEWEST, int(np.ceil(COMMON_SHARE * len(uses))))
     return {
         "hash": _joined(hashes),
         "offsets": np.cumsum([0, *(len(found) for found in hashes)], dtype=np.int64),
@@ -63,7 +61,7 @@ def fit_edges(uses: Sequence[Sequence[EdgeUse]], groups: IntArray | None = None)
         "connections": np.array([use.connections for use in every], dtype=np.int64),
         "peers": _joined(peers),
         "peer_offsets": np.cumsum([0, *(len(found) for found in peers)], dtype=np.int64),
-        "common": everywhere[counts >= needed],
+        "common": _common(hashes),
         **rarity.fit_rarity(kept, np.zeros(len(uses), dtype=np.int64) if groups is None else groups),
     }
 
@@ -72,6 +70,13 @@ def _kept(uses: Sequence[EdgeUse]) -> list[EdgeUse]:
     """The longest used ones, in order of hash."""
     longest = sorted(uses, key=lambda use: (-use.hours, -use.last_seen, edge_hash(use.key)))[:MOST_EDGES]
     return sorted(longest, key=lambda use: edge_hash(use.key))
+
+
+def _common(hashes: Sequence[Hashes]) -> Hashes:
+    """Far ends that so much of the fleet uses that they are new to nobody, sorted."""
+    everywhere, counts = np.unique(_joined(hashes), return_counts=True)
+    needed = max(COMMON_FEWEST, int(np.ceil(COMMON_SHARE * len(hashes))))
+    return np.asarray(everywhere[counts >= needed])
 
 
 def _joined(parts: Sequence[Hashes]) -> Hashes:
@@ -134,14 +139,17 @@ def fresh_in_training(
 ) -> Firsts:
     """What ``score`` would have found new in the windows that are learned from, had it judged them then."""
     weights = rarity.at_first_use(uses, groups)
+    common = set(_common([np.array([edge_hash(use.key) for use in own], dtype=np.uint64) for own in uses]).tolist())
     found = Firsts(counts={}, rarity={}, settled={})
     for line, own in starts.items():
         begun = own[0] + WARM_UP * (own[-1] + horizon_s - own[0]) if len(own) else 0.0
         settled = found.settled[line] = own >= begun
         counts, most = found.counts[line], found.rarity[line] = np.zeros(len(own), dtype=np.int64), np.zeros(len(own))
         first = np.array([use.first_seen for use in uses[line]], dtype=np.float64)
+        is_news = np.array([edge_hash(use.key) not in common for use in uses[line]], dtype=np.bool_)
         place = np.searchsorted(own, first, side="right") - 1
         inside = (place >= 0) & (first < own[np.maximum(place, 0)] + horizon_s) if len(own) else place >= 0
+        inside &= is_news
         np.add.at(counts, place[inside], 1)
         np.maximum.at(most, place[inside], weights[line][inside])
         counts[~settled] = 0
@@ -219,6 +227,6 @@ class Edges:
 
 
 def _typical(rows: Rows) -> FloatArray:
-    """Mean rarity of windows with new edges, shrunk to 1: most new edges are rare, and that alone says nothing."""
+    """Mean rarity of windows with new edges: that most new edges are rare says nothing of one that is."""
     weights = rows.rarity[rows.fresh > 0] if rows.rarity is not None else np.zeros(0)
-    return np.array([(weights.sum() + TYPICAL_EVENTS) / (len(weights) + TYPICAL_EVENTS)])
+    return np.array([(weights.sum() + TYPICAL_EVENTS * TYPICAL) / (len(weights) + TYPICAL_EVENTS)])

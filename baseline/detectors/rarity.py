@@ -70,14 +70,19 @@ def modifiers(arrays: Arrays, line: int, keys: Sequence[EdgeKey], *, at: float) 
     prevalence = users / max(1, lines - 1 if line != UNKNOWN else lines)
     if line != UNKNOWN:
         prevalence = np.maximum(prevalence, _in_group(arrays, line, ids))
-    is_censored = seen & (first < float(arrays["since"][0]) + BLIND_S)
-    return weigh(prevalence, np.maximum(at - first, 0.0), is_censored=is_censored)
+    return weigh(prevalence, first=first, at=np.full(len(ids), at), since=float(arrays["since"][0]))
 
 
-def weigh(prevalence: FloatArray, age_s: FloatArray, *, is_censored: npt.NDArray[np.bool_]) -> FloatArray:
-    """RITA's two modifiers together; an age that history is too short to tell counts neither way below OLD_S."""
+def weigh(prevalence: FloatArray, *, first: FloatArray, at: FloatArray, since: float) -> FloatArray:
+    """RITA's two modifiers together, (n,).
+
+    Within a week of the beginning of history everything is young, and what history began with is older than it
+    shows: young counts neither way there.
+    """
+    age = np.maximum(at - first, 0.0)
+    is_told = (at > since + YOUNG_S) & ((first >= since + BLIND_S) | (age == 0))
     by_prevalence = np.where(prevalence <= RARE, STEP, np.where(prevalence >= COMMON, -STEP, 0.0))
-    by_age = np.where(age_s >= OLD_S, -STEP, np.where((age_s <= YOUNG_S) & ~is_censored, STEP, 0.0))
+    by_age = np.where(age >= OLD_S, -STEP, np.where((age <= YOUNG_S) & is_told, STEP, 0.0))
     return np.asarray(1.0 + by_prevalence + by_age)
 
 
@@ -90,8 +95,7 @@ def at_first_use(uses: Sequence[Sequence[EdgeUse]], groups: IntArray) -> list[Fl
     of_group, _ = _earlier([ids, groups[line].astype(np.uint64)], first)
     others = np.maximum(peer_groups.sizes(groups)[groups[line]] - 1, 1)
     prevalence = np.maximum(before / max(1, len(uses) - 1), of_group / others)
-    is_censored = (before > 0) & (oldest < first.min() + BLIND_S)
-    found = weigh(prevalence, first - oldest, is_censored=is_censored)
+    found = weigh(prevalence, first=oldest, at=first, since=float(first.min()))
     bounds = np.cumsum([0, *(len(own) for own in uses)])
     return [found[begin:end] for begin, end in pairwise(bounds)]
 
