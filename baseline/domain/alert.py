@@ -135,8 +135,17 @@ def absorbs(alert: Alert, deviation: Deviation) -> bool:
 
 
 def is_by_rollout(deviation: Deviation) -> bool:
-    """Whether a new version explains it: new edges within a day of a rollout, and nothing past normal beside them."""
-    return deviation.rollout_at is not None and set(deviation.families) == {Family.NOVELTY}
+    """Whether a new version explains it: new edges within a day of a rollout, all answered, and nothing else unusual.
+
+    More peers than normal are what new edges look like; more bytes, failures, or connections on old edges are not.
+    """
+    families = set(deviation.families)
+    return (
+        deviation.rollout_at is not None
+        and Family.NOVELTY in families
+        and families <= {Family.NOVELTY, Family.FAN_OUT, Family.SHAPE}
+        and all(evidence.is_new and not evidence.failed for evidence in deviation.edges)
+    )
 
 
 def keeps_until(alert: Alert) -> float:
