@@ -68,7 +68,9 @@ def fit_edges(uses: Sequence[Sequence[EdgeUse]], groups: IntArray | None = None)
 
 def _kept(uses: Sequence[EdgeUse]) -> list[EdgeUse]:
     """The longest used ones, in order of hash."""
-    longest = sorted(uses, key=lambda use: (-use.hours, -use.last_seen, edge_hash(use.key)))[:MOST_EDGES]
+    longest = uses
+    if len(uses) > MOST_EDGES:
+        longest = sorted(uses, key=lambda use: (-use.hours, -use.last_seen, edge_hash(use.key)))[:MOST_EDGES]
     return sorted(longest, key=lambda use: edge_hash(use.key))
 
 

@@ -41,8 +41,11 @@ def fit_rarity(uses: Sequence[Sequence[EdgeUse]], groups: IntArray) -> dict[str,
     order = np.lexsort((first, ids))
     far, begins, users = np.unique(ids[order], return_index=True, return_counts=True)
     sizes = peer_groups.sizes(groups)
-    pairs = np.unique(np.stack([groups[line].astype(np.uint64), ids], axis=1), axis=0, return_counts=True)
-    within, members = pairs
+    of_group = groups[line]
+    pairs = np.lexsort((ids, of_group))
+    is_next = np.ones(len(pairs), dtype=np.bool_)
+    is_next[1:] = (ids[pairs][1:] != ids[pairs][:-1]) | (of_group[pairs][1:] != of_group[pairs][:-1])
+    at = np.flatnonzero(is_next)
     return {
         "far_hash": far,
         "far_users": users.astype(np.int64),
@@ -50,9 +53,9 @@ def fit_rarity(uses: Sequence[Sequence[EdgeUse]], groups: IntArray) -> dict[str,
         "since": np.array([first.min() if len(first) else 0.0]),
         "group": groups,
         "group_sizes": sizes,
-        "group_hash": np.ascontiguousarray(within[:, 1]),
-        "group_users": members.astype(np.int64),
-        "group_offsets": np.searchsorted(within[:, 0], np.arange(len(sizes) + 1, dtype=np.uint64)).astype(np.int64),
+        "group_hash": ids[pairs][at],
+        "group_users": np.diff(np.append(at, len(pairs))).astype(np.int64),
+        "group_offsets": np.searchsorted(of_group[pairs][at], np.arange(len(sizes) + 1)).astype(np.int64),
     }
 
 
