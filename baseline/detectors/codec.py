@@ -30,7 +30,7 @@ _FLEET = (
     *_OF_GROUPS,
 )  # fmt: skip
 _HORIZON = (
-    "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned",
+    "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned", "seasonal.present",
     "tail.rise", "tail.fall", "forest.feature", "forest.threshold", "forest.left", "forest.right", "forest.depth",
     "forest.roots", "forest.normal_depth", "edges.rate", "edges.more", "edges.typical", "ready", "span_s",
     *(f"{part}.schema" for part in ("seasonal", "tail", "forest", "edges")),
@@ -161,6 +161,8 @@ def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
     _need(shape[2] == schema.WIDTH, f"{name}: {shape[2]} features")
     _need(arrays["seasonal.scale"].shape == shape and arrays["seasonal.ceiling"].shape == shape, f"{name}: seasonal")
     _need(bool((np.asarray(arrays["seasonal.scale"]) >= 0).all()), f"{name}: negative scale")
+    present = np.asarray(arrays["seasonal.present"])
+    _need(present.shape == (lines + 1, shape[2]) and bool((present <= 1).all()), f"{name}: seasonal.present")
     for voice in ("tail.p", "forest.p", "final"):
         quantiles, tails = np.asarray(arrays[f"{voice}.quantiles"]), np.asarray(arrays[f"{voice}.tails"])
         _need(quantiles.shape == (lines + 1, 7) and tails.shape == (lines + 1, 2), f"{name}: {voice}")

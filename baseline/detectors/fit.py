@@ -6,7 +6,9 @@ out, with less the rows are split into blocks and each is judged by tables of th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,12 +44,14 @@ def fit_horizon(
     calibrate_from: float | None = None,
     elder: Arrays | None = None,
     groups: IntArray | None = None,
+    present: Mask | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """All arrays of one horizon; ``ready`` is 0 when there is too little to learn from.
 
     settled : rows after each workload's warm-up, which new edges are counted in (all by default).
     elder : arrays of the next shorter horizon, if it was fitted: see ``calibrate.fit``.
     calibrate_from : rows starting here are calibrated on and not learned from before (default: the last quarter).
+    present : features that each line's log gives, (lines + 1, width); all by default. The others never have a residual.
     groups : peer group of each line (``groups.group_ids``); everybody is one group by default.
     """
     rows.check()
@@ -55,10 +59,12 @@ def fit_horizon(
     slots = seasonal.slots_for(span)
     counted = np.ones(len(rows), dtype=np.bool_) if settled is None else settled
     keep = np.ones(len(rows), dtype=np.bool_)
-    judged, unseen = _unseen(rows, keep, lines=lines, slots=slots, calibrate_from=calibrate_from)
+    given = np.ones((lines + 1, rows.schema.width), dtype=np.bool_) if present is None else present
+    tables = partial(_tables, given=given, lines=lines, slots=slots)
+    judged, unseen = _unseen(rows, keep, tables, calibrate_from=calibrate_from)
     if len(judged) >= FEWEST_ROWS:  # second pass, without what the first found odd
         keep = _ordinary(rows, judged, unseen, is_short=span < SHORT_S)
-        judged, unseen = _unseen(rows, keep, lines=lines, slots=slots, calibrate_from=calibrate_from)
+        judged, unseen = _unseen(rows, keep, tables, calibrate_from=calibrate_from)
     teaching = keep[judged]
     hours = _hours(rows, lines)
     trimmed = TRIMMED_EXCESSES if span < SHORT_S else 0.0
@@ -72,7 +78,7 @@ def fit_horizon(
         trimmed=trimmed,
         groups=groups,
     )
-    arrays = combine.named("seasonal", seasonal.fit(rows, keep, lines=lines, slots=slots)) | voices
+    arrays = combine.named("seasonal", tables(rows, keep)) | voices
     totals = combine.total(combine.voices(arrays, unseen.pick(teaching)))
     final = calibrate.fit(
         totals, unseen.workloads[teaching], lines=lines, hours=hours, elder=_elder(elder, "final"), trimmed=trimmed
@@ -109,8 +115,12 @@ def _elder(elder: Arrays | None, prefix: str) -> Arrays | None:
     return None if elder is None else combine.under(elder, prefix)
 
 
+def _tables(rows: Rows, keep: Mask, *, given: Mask, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
+    return seasonal.fit(rows, keep, lines=lines, slots=slots) | {"present": given.astype(np.uint8)}
+
+
 def _unseen(
-    rows: Rows, keep: Mask, *, lines: int, slots: int, calibrate_from: float | None
+    rows: Rows, keep: Mask, tables: Callable[[Rows, Mask], Arrays], *, calibrate_from: float | None
 ) -> tuple[npt.NDArray[np.int64], Rows]:
     """Positions of the rows to calibrate on, and those rows with residuals by tables that had not seen them."""
     parts: list[npt.NDArray[np.int64]] = []
@@ -119,9 +129,8 @@ def _unseen(
         learn = keep & ~inside
         if not inside.any() or not learn.any():
             continue
-        tables = seasonal.fit(rows.pick(~inside), keep[~inside], lines=lines, slots=slots)
         parts.append(np.flatnonzero(inside))
-        residuals.append(seasonal.residuals(tables, rows.pick(inside)))
+        residuals.append(seasonal.residuals(tables(rows.pick(~inside), keep[~inside]), rows.pick(inside)))
     if not parts:
         nothing = np.zeros(0, dtype=np.int64)
         return nothing, replace(rows.pick(nothing), residuals=np.zeros((0, rows.values.shape[1])))

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from baseline.domain.modelset import FORMAT, Manifest
 from baseline.domain.units import DAY_S, HOUR_S
 from baseline.domain.window import HORIZONS_S, EdgeCounts
 from baseline.domain.workload import WorkloadId
-from baseline.features import schema
+from baseline.features import availability, schema
 from baseline.features.calendar import Calendar
 from baseline.features.table import IntArray, WindowTable
 from baseline.ports import EdgeRow, History
@@ -47,6 +48,7 @@ class Recipe:
     history_days: float = 42.0  # older windows are not read
     is_mature: bool = False  # take the history as a whole observation period, however short
     min_windows: int = 60  # of all workloads together, at a horizon, to fit it
+    windows_nodes: tuple[str, ...] = ()  # workloads on Windows nodes, namespace/name, globs allowed
 
     @classmethod
     def parse(cls, text: str) -> Recipe:
@@ -60,6 +62,7 @@ class Recipe:
                 "history_days",
                 "is_mature",
                 "min_windows",
+                "windows_nodes",
                 "description",
             }
             if unknown:
@@ -74,6 +77,7 @@ class Recipe:
                 history_days=float(found.get("history_days", 42.0)),
                 is_mature=bool(found.get("is_mature", False)),
                 min_windows=int(found.get("min_windows", 60)),
+                windows_nodes=tuple(str(pattern) for pattern in found.get("windows_nodes", ())),
             )
         except (ValueError, TypeError) as error:
             raise GateRefused(f"recipe: {error}") from error
@@ -220,6 +224,7 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
     metrics: dict[str, float] = dict(lesson.metrics)
     elder: Arrays | None = None
     groups = group_ids(lesson.workloads, lesson.labels)
+    given = _given(lesson, recipe)
     for horizon in sorted(recipe.horizons_s):
         rows, settled = rows_of(lesson, horizon, calendar=recipe.calendar, groups=groups)
         metrics[f"h{horizon}.windows"] = float(len(rows))
@@ -233,6 +238,7 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
             calibrate_from=lesson.calibrate_from,
             elder=elder,
             groups=groups,
+            present=given,
         )
         elder = arrays if arrays["ready"][0] else elder
         metrics[f"h{horizon}.ready"] = float(arrays["ready"][0])
@@ -255,6 +261,18 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
         metrics=metrics,
     )
     return manifest, files
+
+
+def _given(lesson: Lesson, recipe: Recipe) -> npt.NDArray[np.bool_]:
+    """Which features each workload's log gives: see ``availability``."""
+    facts = [
+        availability.LogFacts.of(
+            (use.key for use in own),
+            is_windows=any(fnmatchcase(str(workload), pattern) for pattern in recipe.windows_nodes),
+        )
+        for workload, own in zip(lesson.workloads, lesson.uses, strict=True)
+    ]
+    return availability.present([availability.absent(one) for one in facts])
 
 
 def fleet_arrays(lesson: Lesson, groups: IntArray, recipe: Recipe) -> dict[str, npt.NDArray[Any]]:
