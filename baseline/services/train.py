@@ -67,6 +67,8 @@ class Recipe:
             }
             if unknown:
                 raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")
+            if isinstance(found.get("windows_nodes", ()), str):
+                raise ValueError("windows_nodes: a list of namespace/name")
             horizons = tuple(int(horizon) for horizon in found.get("horizons_s", HORIZONS_S))
             if not horizons or not set(horizons) <= set(HORIZONS_S):
                 raise ValueError(f"horizons_s: {horizons}")

@@ -102,6 +102,8 @@ def _children_of_themselves(array: Any) -> Any:
         ("fleet.safetensors", "edges.group_users", lambda array: array[:1]),
         ("fleet.safetensors", "edges.far_users", lambda array: array[:1]),
         ("h60.safetensors", "edges.typical", lambda array: array * 9),
+        ("h60.safetensors", "seasonal.present", lambda array: array[:1]),
+        ("h60.safetensors", "seasonal.present", lambda array: array + 1),
     ],
 )
 def test_a_hostile_array_is_refused(made: Any, file: str, name: str, change: Any) -> None:
