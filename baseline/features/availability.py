@@ -13,7 +13,8 @@ mirrored copy               of a node that writes no log: seen by the others, so
 ==========================  ======================================================================================
 
 TCP flags, the duration of a connection and the time between two are in no flow log at any level: a record counts what
-happened in an interval of export. Nothing here stands in for them.
+happened in an interval of export. How many connections are open for one that started (``carried_``) tells long ones
+from short ones; nothing stands in for the rest.
 """
 
 from __future__ import annotations
