@@ -23,15 +23,21 @@ from baseline.features import schema
 
 _KINDS = "fiu"
 _CALIBRATED = ("tail.p", "neighbours.p", "forest.p", "final")
-_FLEET = ("workloads.keys", "workloads.first_seen", "is_mature", "calendar.zone",
-          "calendar.holidays", "edges.hash", "edges.offsets", "edges.shares",
-          "edges.peers", "edges.peer_offsets", "edges.common")  # fmt: skip
+_OF_LINES = ("workloads.first_seen", "workloads.hours", "workloads.chance_new", "edges.group")
+_OF_EDGES = ("edges.first_seen", "edges.last_seen", "edges.days", "edges.hours", "edges.connections")
+_OF_FAR_ENDS = ("edges.far_hash", "edges.far_users", "edges.far_first")
+_OF_GROUPS = ("edges.group_sizes", "edges.group_hash", "edges.group_users", "edges.group_offsets")
+_FLEET = (
+    "workloads.keys", "is_mature", "calendar.zone", "calendar.holidays", "edges.hash", "edges.offsets", "edges.shares",
+    "edges.peers", "edges.peer_offsets", "edges.common", "edges.since", *_OF_LINES, *_OF_EDGES, *_OF_FAR_ENDS,
+    *_OF_GROUPS,
+)  # fmt: skip
 _HORIZON = (
-    "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned",
+    "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned", "seasonal.present",
     "seasonal.moved", "seasonal.half_life_s",
     "neighbours.own", "neighbours.bounds", "neighbours.fleet", "neighbours.trust",
     "tail.rise", "tail.fall", "forest.nodes", "forest.trees", "forest.forests", "forest.samples", "forest.own",
-    "edges.rate", "edges.more", "ready", "span_s",
+    "edges.rate", "edges.more", "edges.typical", "ready", "span_s",
     *(f"{part}.schema" for part in ("seasonal", "tail", "forest", "edges")),
     *(f"{voice}.{name}" for voice in _CALIBRATED for name in ("quantiles", "tails", "ready")),
 )  # fmt: skip
@@ -123,7 +129,6 @@ def check(files: Mapping[str, Mapping[str, Any]], manifest: Manifest) -> None:
 
 def _check_fleet(arrays: Mapping[str, Any], lines: int) -> None:
     _complete(arrays, _FLEET, "fleet")
-    _need(arrays["workloads.first_seen"].shape == (lines,), "fleet: workloads.first_seen")
     _need(bytes(np.asarray(arrays["workloads.keys"], dtype=np.uint8)).count(b"\n") == max(0, lines - 1), "fleet: keys")
     for offsets, values in (("edges.offsets", "edges.hash"), ("edges.peer_offsets", "edges.peers")):
         bounds = np.asarray(arrays[offsets])
@@ -132,6 +137,24 @@ def _check_fleet(arrays: Mapping[str, Any], lines: int) -> None:
         )
         _need(bool((np.diff(bounds) >= 0).all()), f"fleet: {offsets} fall")
     _need(arrays["edges.shares"].shape == (len(arrays["edges.hash"]), 2), "fleet: edges.shares")
+    for names, count in ((_OF_LINES, lines), (_OF_EDGES, len(arrays["edges.hash"])),
+                         (_OF_FAR_ENDS, len(arrays["edges.far_hash"]))):  # fmt: skip
+        for key in names:
+            _need(np.asarray(arrays[key]).shape == (count,), f"fleet: {key}")
+    chance = np.asarray(arrays["workloads.chance_new"])
+    _need(bool(((chance > 0) & (chance <= 1)).all()), "fleet: workloads.chance_new")
+    _check_groups(arrays)
+
+
+def _check_groups(arrays: Mapping[str, Any]) -> None:
+    group, sizes = np.asarray(arrays["edges.group"]), np.asarray(arrays["edges.group_sizes"])
+    _need(group.dtype.kind == "i" and bool(((group >= 0) & (group < len(sizes))).all()), "fleet: group out of range")
+    _need(np.array_equal(np.bincount(group, minlength=len(sizes)), sizes), "fleet: edges.group_sizes")
+    bounds, count = np.asarray(arrays["edges.group_offsets"]), len(arrays["edges.group_hash"])
+    _need(bounds.shape == (len(sizes) + 1,) and bounds[0] == 0 and bounds[-1] == count, "fleet: edges.group_offsets")
+    _need(bool((np.diff(bounds) >= 0).all()), "fleet: edges.group_offsets fall")
+    _need(np.asarray(arrays["edges.group_users"]).shape == (count,), "fleet: edges.group_users")
+    _need(np.asarray(arrays["edges.since"]).shape == (1,), "fleet: edges.since")
 
 
 def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
@@ -146,6 +169,8 @@ def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
     moved, half_life_s = np.asarray(arrays["seasonal.moved"]), np.asarray(arrays["seasonal.half_life_s"])
     _need(moved.shape == (lines + 1, shape[2]), f"{name}: seasonal.moved {moved.shape}")
     _need(half_life_s.shape == (1,) and float(half_life_s[0]) >= 0, f"{name}: seasonal.half_life_s")
+    present = np.asarray(arrays["seasonal.present"])
+    _need(present.shape == (lines + 1, shape[2]) and bool((present <= 1).all()), f"{name}: seasonal.present")
     _check_neighbours(arrays, lines, name)
     for voice in _CALIBRATED:
         quantiles, tails = np.asarray(arrays[f"{voice}.quantiles"]), np.asarray(arrays[f"{voice}.tails"])
@@ -154,6 +179,8 @@ def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
     for rate in ("edges.rate", "edges.more"):
         found = np.asarray(arrays[rate])
         _need(found.shape == (lines + 1,) and bool(((found > 0) & (found <= 1)).all()), f"{name}: {rate}")
+    typical = np.asarray(arrays["edges.typical"])
+    _need(typical.shape == (1,) and 0.5 <= float(typical[0]) <= 2.0, f"{name}: edges.typical")
     forest = {key: np.asarray(arrays[f"forest.{key}"]) for key in forest_layout.NAMES}
     wrong = forest_layout.wrong(forest, lines=lines, width=shape[2])
     _need(wrong is None, f"{name}: forest: {wrong}")

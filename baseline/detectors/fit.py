@@ -6,7 +6,9 @@ out, with less the rows are split into blocks and each is judged by tables of th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,7 @@ FENCE_MOST = 0.3  # ...but never more than this share
 FEWEST_ROWS = calibrate.FEWEST
 
 
-def fit_horizon(
+def fit_horizon(  # noqa: PLR0913 - what one horizon is fitted from, by name
     rows: Rows,
     *,
     lines: int,
@@ -43,6 +45,8 @@ def fit_horizon(
     calibrate_from: float | None = None,
     elder: Arrays | None = None,
     builder: Builder = "sklearn",
+    groups: IntArray | None = None,
+    present: Mask | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """All arrays of one horizon; ``ready`` is 0 when there is too little to learn from.
 
@@ -50,23 +54,27 @@ def fit_horizon(
     elder : arrays of the next shorter horizon, if it was fitted: see ``calibrate.fit``.
     builder : what fits forests.
     calibrate_from : rows starting here are calibrated on and not learned from before (default: the last quarter).
+    present : features that each line's log gives, (lines + 1, width); all by default. The others never have a residual.
+    groups : peer group of each line (``groups.group_ids``); everybody is one group by default.
     """
     rows.check()
     span = float(rows.starts.max() - rows.starts.min()) if len(rows) else 0.0
     slots = seasonal.slots_for(span)
     counted = np.ones(len(rows), dtype=np.bool_) if settled is None else settled
     keep = np.ones(len(rows), dtype=np.bool_)
-    seen = _residuals(rows, keep, lines=lines, slots=slots, calibrate_from=calibrate_from)
+    given = np.ones((lines + 1, rows.schema.width), dtype=np.bool_) if present is None else present
+    tables = partial(_tables, given=given, lines=lines, slots=slots)
+    seen = _residuals(rows, keep, tables, calibrate_from=calibrate_from)
     if seen.is_unseen.sum() >= FEWEST_ROWS:  # second pass, without what the first found odd
         keep = _ordinary(seen, is_short=span < SHORT_S)
-        seen = _residuals(rows, keep, lines=lines, slots=slots, calibrate_from=calibrate_from)
+        seen = _residuals(rows, keep, tables, calibrate_from=calibrate_from)
     hours = _hours(rows, lines)
     calibration = _Calibration(
         lines=lines, hours=hours, elder=elder, trimmed=TRIMMED_EXCESSES if span < SHORT_S else 0.0
     )
-    arrays = combine.named("seasonal", seasonal.fit(rows, keep, lines=lines, slots=slots))
+    arrays = combine.named("seasonal", tables(rows, keep))
     arrays |= _fit_voices(seen, keep, calibration, seed=seed, builder=builder)
-    arrays |= combine.named("edges", Edges().fit(rows.pick(counted & keep), lines=lines, seed=seed))
+    arrays |= combine.named("edges", Edges(groups).fit(rows.pick(counted & keep), lines=lines, seed=seed))
     judged = seen.rows.pick(seen.is_unseen & keep)
     totals = combine.total(combine.voices(arrays, judged))
     final = calibration.fit("final", totals, judged.workloads)
@@ -117,7 +125,13 @@ class _Seen:
     is_known: Mask
 
 
-def _residuals(rows: Rows, keep: Mask, *, lines: int, slots: int, calibrate_from: float | None) -> _Seen:
+def _tables(rows: Rows, keep: Mask, *, given: Mask, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
+    return seasonal.fit(rows, keep, lines=lines, slots=slots) | {"present": given.astype(np.uint8)}
+
+
+def _residuals(
+    rows: Rows, keep: Mask, tables: Callable[[Rows, Mask], Arrays], *, calibrate_from: float | None
+) -> _Seen:
     """Residuals by tables of other times, and the level followed up to each row.
 
     A long history is judged as a whole by the tables of its earlier part, a shorter one block by block by the others.
@@ -128,10 +142,10 @@ def _residuals(rows: Rows, keep: Mask, *, lines: int, slots: int, calibrate_from
     for inside in parts:
         if not inside.any() or not (keep & ~inside).any():
             continue
-        tables = seasonal.fit(rows.pick(~inside), keep[~inside], lines=lines, slots=slots)
+        others = tables(rows.pick(~inside), keep[~inside])
         known = np.ones_like(inside) if len(parts) == 1 else inside
-        levelled = replace(rows, levels=seasonal.followed(tables, rows, keep)).pick(known)
-        residuals[known] = seasonal.residuals(tables, levelled)
+        levelled = replace(rows, levels=seasonal.followed(others, rows, keep)).pick(known)
+        residuals[known] = seasonal.residuals(others, levelled)
         is_unseen |= inside
         is_known |= known
     return _Seen(rows=replace(rows, residuals=residuals), is_unseen=is_unseen, is_known=is_known)

@@ -24,6 +24,7 @@ from baseline.detectors.robust import densest, median_mad
 from baseline.detectors.slots import around, by_slot, fold, slots_for
 from baseline.domain.units import HOUR_S
 from baseline.features import calendar, schema
+from baseline.features.availability import masked
 from baseline.features.schema import Schema
 from baseline.features.table import FloatArray, IntArray
 
@@ -116,7 +117,8 @@ def residuals(arrays: Arrays, rows: Rows) -> FloatArray:
     over = (rows.values - ceiling) / np.maximum(scale, CEILING_SCALE)
     capped = np.minimum(excess, KNEE + np.maximum(over, 0.0))
     has_ceiling = ceiling > centre + KNEE * scale  # what recurs within the usual spread says nothing more
-    return np.clip(np.where(has_ceiling & (excess > KNEE), capped, excess), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+    found = np.clip(np.where(has_ceiling & (excess > KNEE), capped, excess), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+    return found if "present" not in arrays else masked(found, arrays["present"][rows.workloads].astype(np.bool_))
 
 
 def expected(

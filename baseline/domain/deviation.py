@@ -73,6 +73,7 @@ class Deviation:
     maturity: Maturity
     model_set: str  # id of the model set that judged
     local_labels: tuple[tuple[str, str], ...] = ()  # labels the log showed for the workload's pods, sorted
+    rollout_at: float | None = None  # event time a new version was first seen, when that is less than a day ago
 
     @property
     def score(self) -> float:

@@ -22,6 +22,7 @@ from baseline.domain.deviation import Family, Maturity
 from baseline.domain.errors import GateRefused
 from baseline.domain.units import DAY_S
 from baseline.domain.workload import WorkloadId
+from baseline.features.farend import far_end
 from baseline.features.table import FloatArray, IntArray, WindowTable
 from baseline.ports import History
 from baseline.services import score, train
@@ -104,7 +105,7 @@ def _first_uses(history: History, model: FittedSet, *, since: float, until: floa
     uses: dict[WorkloadId, dict[object, EdgeUse]] = {}
     for row in history.edges(since=since, until=until):
         own = uses.setdefault(row.workload, {})
-        own.setdefault(row.key, train.use_of(row.key, row.counts, seen=row.hour))
+        own.setdefault(far_end(row.key), train.use_of(row.key, row.counts, seen=row.hour))
     found: dict[WorkloadId, FloatArray] = {}
     for workload, own in uses.items():
         line = model.line(workload)

@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors.edges import edge_hash
+from baseline.detectors.edgeuse import edge_hash
 from baseline.domain.edge import EdgeKey
 from baseline.domain.errors import CheckpointRejected
+from baseline.domain.units import DAY_S
 from baseline.domain.workload import WorkloadId
 from baseline.features import calendar
 
-FORMAT = 2
-WITHOUT_LEVELS = 1  # a format that is read, too: its workloads go on from the level their set ended with
+FORMAT = 2  # 1 had no levels, quarantine and calm_since: it is read as if the set's levels stood and nobody waited
 MOST_LEARNT = 4096  # edges kept of one workload since the fit; the oldest go first
+MOST_HELD = 1024  # edges of newcomers that wait at one workload; what no longer fits is new again, never normal
+SETTLED_S = DAY_S  # a newcomer that the fleet's baseline found normal for so long may enter others' baselines
 RECENT = 2  # earlier windows that hysteresis looks at
 
 
@@ -42,6 +44,8 @@ class Memory:
     learnt: dict[int, int] = field(default_factory=dict)  # edge hash -> start of the window it was first seen in
     deviated_until: int = 0  # end of the newest deviating window
     expected: dict[int, Expected] = field(default_factory=dict)  # horizon -> newest window
+    held: dict[int, tuple[int, str]] = field(default_factory=dict)  # edge hash -> first window's start, caller's key
+    calm_since: int = 0  # end of the first ordinary window since the newest suspicious one; 0: none yet
 
     def past_alpha(self, horizon_s: int, end: int) -> int:
         """How many of the last RECENT windows before the one that ends at ``end`` were past the threshold."""
@@ -57,6 +61,7 @@ class Memory:
         """These edges are known from now on."""
         for key in keys:
             self.learnt.setdefault(edge_hash(key), at)
+            self.held.pop(edge_hash(key), None)
         while len(self.learnt) > MOST_LEARNT:
             del self.learnt[next(iter(self.learnt))]
 
@@ -64,6 +69,25 @@ class Memory:
         """Whether the edge was learnt from a window that began before."""
         since = self.learnt.get(edge_hash(key))
         return since is not None and since < before
+
+    def hold(self, keys: Iterable[EdgeKey], *, callers: Iterable[WorkloadId], at: int) -> None:
+        """These edges of newcomers were seen; they are no part of the baseline."""
+        for key, caller in zip(keys, callers, strict=True):
+            self.held.setdefault(edge_hash(key), (at, caller.key))
+        while len(self.held) > MOST_HELD:
+            del self.held[next(iter(self.held))]
+
+    def holds(self, key: EdgeKey, *, before: int) -> bool:
+        """Whether the edge waits since a window that began before: it was counted as new there."""
+        waits = self.held.get(edge_hash(key))
+        return waits is not None and waits[0] < before
+
+    def found(self, *, end: int, is_suspicious: bool) -> None:
+        """Note whether a judged window was ordinary: what settles a newcomer."""
+        if is_suspicious:
+            self.calm_since = 0
+        elif not self.calm_since:
+            self.calm_since = end
 
 
 class JudgeState:
@@ -81,6 +105,16 @@ class JudgeState:
         found = self._memories.get(workload)
         return found.deviated_until if found else 0
 
+    def is_settled(self, workload: WorkloadId, *, at: int) -> bool:
+        """Whether nothing suspicious was found of it for SETTLED_S; False when this partition does not judge it."""
+        found = self._memories.get(workload)
+        return found is not None and bool(found.calm_since) and at - found.calm_since >= SETTLED_S
+
+    def expel(self, caller: WorkloadId) -> None:
+        """A newcomer turned out suspicious: its edges are new again wherever they wait."""
+        for memory in self._memories.values():
+            memory.held = {edge: waits for edge, waits in memory.held.items() if waits[1] != caller.key}
+
     def forget(self, workloads: Iterable[WorkloadId]) -> None:
         """Drop what is remembered of workloads that left the partition or are gone."""
         for workload in workloads:
@@ -95,6 +129,8 @@ class JudgeState:
                 list(memory.learnt.items()),
                 memory.deviated_until,
                 [_told(horizon, expected) for horizon, expected in sorted(memory.expected.items())],
+                list(memory.held.items()),
+                memory.calm_since,
             ]
             for workload, memory in sorted(self._memories.items(), key=lambda item: item[0].key)
         ]
@@ -106,15 +142,18 @@ class JudgeState:
         state = cls()
         try:
             found = json.loads(payload)
-            if found["format"] not in (FORMAT, WITHOUT_LEVELS):
+            if found["format"] not in (1, FORMAT):
                 raise CheckpointRejected(f"judge state of format {found['format']}, this code reads {FORMAT}")
-            for key, past, learnt, until, *levels in found["workloads"]:
+            for key, past, learnt, until, *newer in found["workloads"]:
+                levels, held, calm_since = newer if found["format"] == FORMAT else ([], [], 0)
                 cluster, namespace, name = key.split("/", 2)
                 state._memories[WorkloadId(cluster, namespace, name)] = Memory(
                     past={int(horizon): [(int(end), bool(was)) for end, was in rows] for horizon, rows in past},
                     learnt={int(edge): int(at) for edge, at in learnt},
                     deviated_until=int(until),
-                    expected=dict(_read(*entry) for entry in (levels[0] if found["format"] == FORMAT else ())),
+                    expected=dict(_read(*entry) for entry in levels),
+                    held={int(edge): (int(at), str(caller)) for edge, (at, caller) in held},
+                    calm_since=int(calm_since),
                 )
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise CheckpointRejected(f"judge state is damaged: {error!r}") from error

@@ -14,20 +14,21 @@ from typing import Protocol
 import numpy as np
 
 from baseline.detectors import calibrate, combine, explain, level, seasonal
-from baseline.detectors import edges as edge_tables
 from baseline.detectors.combine import Verdict, under
 from baseline.detectors.fitted import FittedSet
-from baseline.detectors.protocol import UNKNOWN, Rows
+from baseline.detectors.protocol import Rows
 from baseline.detectors.tail import weighted
 from baseline.domain.deviation import Deviation, Family, Maturity
-from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
+from baseline.domain.edge import Direction, Peer, PeerKind
 from baseline.domain.units import WEEK_S
 from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import extract, schema
 from baseline.features.table import FloatArray
+from baseline.services import novelty
 from baseline.services.following import Following
-from baseline.services.judging import JudgeState, Memory
+from baseline.services.judging import JudgeState
+from baseline.services.novelty import Novel
 
 __all__ = ["JudgeOptions", "JudgeState", "Judged", "Labelled", "judge"]
 
@@ -51,6 +52,11 @@ class Labelled(Protocol):
     @property
     def peer_labels(self) -> Mapping[Peer, Labels]:
         """Of its peers."""
+        ...
+
+    @property
+    def rollout_at(self) -> float | None:
+        """Event time its newest version was first seen; None when the log showed one version only."""
         ...
 
 
@@ -80,6 +86,7 @@ class Judged:
     deviations: list[Deviation]
     vectors: list[FloatArray]  # aligned with the windows
     maturity: dict[WorkloadId, Maturity]
+    chance_new: dict[WorkloadId, float | None] = field(default_factory=dict)  # see ``FittedSet.chance_of_new``
     p: list[float] = field(default_factory=list)  # aligned with the windows; NaN where nothing was judged
 
 
@@ -117,7 +124,8 @@ def judge(
                 p[at] = float(value)
     workloads = {window.workload for window in windows}
     maturity = {workload: model.maturity(workload) if model else Maturity.LEARNING for workload in workloads}
-    return Judged(deviations=deviations, vectors=vectors, maturity=maturity, p=p)
+    chance_new = {workload: model.chance_of_new(workload) if model else None for workload in workloads}
+    return Judged(deviations=deviations, vectors=vectors, maturity=maturity, chance_new=chance_new, p=p)
 
 
 def _judge_batch(
@@ -127,50 +135,49 @@ def _judge_batch(
     """Windows of one end and horizon."""
     horizon_s = windows[0].horizon_s
     alpha = options.alpha(horizon_s, sharing=options.sharing(model))
-    fresh = [_fresh(window, model, state.of(window.workload)) for window in windows]
-    rows = _rows(windows, values, fresh, model)
+    novel = [novelty.found(window, model=model, memory=state.of(window.workload)) for window in windows]
+    rollouts = [novelty.recent_rollout(window, facts.get(window.workload)) for window in windows]
+    rows = _rows(windows, values, novel, rollouts, model)
     following = Following(under(model.horizons[horizon_s], "seasonal"), horizon_s)
     rows = replace(rows, levels=following.levels(rows, [state.of(window.workload) for window in windows]))
     verdict = combine.judge(model.horizons[horizon_s], rows)
     teaches = level.may_move(verdict.p, alpha)
     raised: list[Deviation] = []
+    expelled: list[WorkloadId] = []
+
+    def deviation(at: int) -> Deviation:
+        one = _deviation(windows[at], at, rows, verdict, novel[at], model, alpha, facts.get(windows[at].workload))
+        return replace(one, rollout_at=rollouts[at])
+
     for at, window in enumerate(windows):
         memory, p = state.of(window.workload), float(verdict.p[at])
         if not np.isfinite(p):
             continue
         is_past = p < alpha and matters(model, horizon_s, rows, verdict, at, alpha)
         if is_past and (p < alpha / SINGLE_WINDOW or memory.past_alpha(horizon_s, window.end) >= 1):
-            raised.append(_deviation(window, at, rows, verdict, fresh[at], model, alpha, facts.get(window.workload)))
+            raised.append(deviation(at))
         memory.note(horizon_s, window.end, is_past=is_past)
+        memory.found(end=window.end, is_suspicious=not teaches[at])
         if teaches[at]:
-            memory.learn(fresh[at], at=window.start)
+            novelty.learn(window, novel[at], model=model, state=state)
+        elif model.is_newcomer(window.workload):
+            expelled.append(window.workload)
     following.move(rows, windows, teaches, state)
-    already = {deviation.workload for deviation in raised}
-    blamed = {caller for deviation in raised for caller in _blamed(deviation)} - already
+    for newcomer in expelled:
+        state.expel(newcomer)
+    already = {one.workload for one in raised}
+    blamed = {caller for one in raised for caller in _blamed(one)} - already
     raised += [
-        _confirmed(_deviation(window, at, rows, verdict, fresh[at], model, alpha, facts.get(window.workload)))
+        _confirmed(deviation(at))
         for at, window in enumerate(windows)
         if window.workload in blamed and verdict.p[at] < CONFIRMED
     ]
     return _without_echoes(raised, state), verdict.p
 
 
-def _fresh(window: Window, model: FittedSet, memory: Memory) -> list[EdgeKey]:
-    """Edges of the window that neither the baseline nor anything since has used; none for a newcomer."""
-    line = model.line(window.workload)
-    keys = list(window.edges)
-    if line == UNKNOWN or not keys:
-        return []
-    is_known, _ = edge_tables.known(model.edges, line, keys)
-    return [
-        key
-        for key, known in zip(keys, is_known, strict=True)
-        if not known and not memory.knows(key, before=window.start)
-    ]
-
-
 def _rows(
-    windows: Sequence[Window], values: FloatArray, fresh: Sequence[Sequence[EdgeKey]], model: FittedSet,
+    windows: Sequence[Window], values: FloatArray, novel: Sequence[Novel], rollouts: Sequence[float | None],
+    model: FittedSet,
 ) -> Rows:  # fmt: skip
     starts = np.array([window.start for window in windows], dtype=np.int64)
     return Rows(
@@ -181,8 +188,15 @@ def _rows(
         days=np.zeros(len(windows), dtype=np.int64),
         values=values,
         residuals=np.zeros((0, schema.WIDTH)),
-        fresh=np.array([len(keys) for keys in fresh], dtype=np.int64),
+        fresh=np.array([novelty.count(one.fresh) for one in novel], dtype=np.int64),
         fresh_peers=np.zeros(len(windows), dtype=np.int64),
+        rarity=np.array([one.rarity for one in novel], dtype=np.float64),
+        rollout=np.array(
+            [
+                novelty.rate_after_rollout(window.horizon_s) if rollout is not None else 0.0
+                for window, rollout in zip(windows, rollouts, strict=True)
+            ]
+        ),
     )
 
 
@@ -210,10 +224,10 @@ def matters(model: FittedSet, horizon_s: int, rows: Rows, verdict: Verdict, at: 
 
 
 def _deviation(
-    window: Window, at: int, rows: Rows, verdict: Verdict, fresh: Sequence[EdgeKey], model: FittedSet, alpha: float,
+    window: Window, at: int, rows: Rows, verdict: Verdict, novel: Novel, model: FittedSet, alpha: float,
     labelled: Labelled | None,
 ) -> Deviation:  # fmt: skip
-    line = int(rows.workloads[at])
+    line, fresh = int(rows.workloads[at]), novel.fresh
     centre, scale, ceiling = (
         table[0]
         for table in seasonal.expected(
@@ -232,7 +246,7 @@ def _deviation(
         families=found,
         feature=explain.leading_feature(residuals, direction),
         centre=centre,
-        fresh=fresh,
+        fresh=novel.unknown,
         tables=model.edges,
         line=line,
         peer_labels=labelled.peer_labels if labelled else {},

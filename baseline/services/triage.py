@@ -46,11 +46,11 @@ class TriageState:
     def keep(self, alert: Alert) -> None:
         """Remember the alert's newest version, and forget those too old to absorb anything."""
         self._newest = max(self._newest, alert.updated_at)
-        oldest = self._newest - alerts.MERGE_WITHIN_S - 2 * HOUR_S  # the longest window, and late ones
+        oldest = self._newest - 2 * HOUR_S  # the longest window, and late ones
         group = [one for one in self._recent.get(alert.workload, ()) if one.id != alert.id]
         self._recent[alert.workload] = [*group, alert]
         for workload in list(self._recent):
-            kept = [one for one in self._recent[workload] if one.updated_at >= oldest]
+            kept = [one for one in self._recent[workload] if alerts.keeps_until(one) >= oldest]
             if kept:
                 self._recent[workload] = kept
             else:
@@ -97,6 +97,8 @@ def sentence(deviation: Deviation) -> str:
         named = ", ".join(_spelled(evidence) for evidence in new[:_NAMED_EDGES])
         more = f" and {len(new) - _NAMED_EDGES} more" if len(new) > _NAMED_EDGES else ""
         told += f"; never seen before: {named}{more}"
+        if deviation.rollout_at is not None:
+            told += "; changed by rollout" if alerts.is_by_rollout(deviation) else "; shortly after a rollout"
     elif deviation.edges:
         told += f"; mostly {_spelled(deviation.edges[0])}"
     return told

@@ -97,6 +97,17 @@ def _children_of_themselves(array: Any) -> Any:
         ("h60.safetensors", "edges.rate", lambda array: array * 0),
         ("fleet.safetensors", "edges.offsets", lambda array: array[::-1].copy()),
         ("fleet.safetensors", "workloads.first_seen", lambda array: array[:1]),
+        ("fleet.safetensors", "workloads.hours", lambda array: array[:1]),
+        ("fleet.safetensors", "workloads.chance_new", lambda array: array * 0),
+        ("fleet.safetensors", "edges.days", lambda array: array[:1]),
+        ("fleet.safetensors", "edges.group", lambda array: array + 7),
+        ("fleet.safetensors", "edges.group_sizes", lambda array: array + 1),
+        ("fleet.safetensors", "edges.group_offsets", lambda array: array[::-1].copy()),
+        ("fleet.safetensors", "edges.group_users", lambda array: array[:1]),
+        ("fleet.safetensors", "edges.far_users", lambda array: array[:1]),
+        ("h60.safetensors", "edges.typical", lambda array: array * 9),
+        ("h60.safetensors", "seasonal.present", lambda array: array[:1]),
+        ("h60.safetensors", "seasonal.present", lambda array: array + 1),
     ],
 )
 def test_a_hostile_array_is_refused(made: Any, file: str, name: str, change: Any) -> None:
