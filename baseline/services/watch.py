@@ -270,10 +270,9 @@ def _exfiltration(window: Window, vector: FloatArray, watched: Watched, sight: S
     line = sight.model.line(window.workload)
     if line == UNKNOWN or not sight.model.is_ready(HOUR_S):
         return []
-    centre, scale, ceiling = _expected(window, sight, line)
+    centre, scale, _ = _expected(window, sight, line)
     value, usual = float(vector[EXTERNAL]), float(centre[EXTERNAL])
-    is_recurring = seasonal.NEVER / 2 < float(ceiling[EXTERNAL]) >= value > usual
-    residual = 0.0 if is_recurring else (value - usual) / float(scale[EXTERNAL])
+    residual = (value - usual) / float(scale[EXTERNAL])
     feature = schema.FEATURES[EXTERNAL]
     excess = schema.natural(feature, value) - schema.natural(feature, usual)
     sums, cost = watched.cusum, watched.cost(EXFILTRATION)

@@ -20,11 +20,12 @@ from baseline.domain.units import HOUR_S, WEEK_S
 
 K = 0.5  # reference value, in scales
 H = 8.0  # decision limit, in scales
-ONE_HOUR_LIMIT = 3.0  # what a single hour may add, in scales; by judgement
+ONE_HOUR_LIMIT = 3.0  # what a single hour may add, or say of the long-run scale, in scales; by judgement
 CEILING = 2 * H  # the sum is held here, so that an end of the shift is seen within days
 READY_AFTER = 48.0  # hours watched before anything is said: two days, for the long-run scale
 FORGETS = 2.0 ** (-1.0 / 336.0)  # an hour's weight in the long-run scale, halved in two weeks
-MOST_CORRELATED = 0.9  # lag-1 correlation believed at most: the long-run scale grows by 4.4 there
+MOST_CORRELATED = 0.75  # lag-1 correlation believed at most (the scale grows by 2.6 there); see docs/detection.md
+SUSPICIOUS = H / 4  # above this the hour does not teach the long-run scale: an attack would hide itself
 OVERSHOOT = 1.166  # Siegmund's correction of the limit, Sequential Analysis, 1985
 
 
@@ -77,9 +78,10 @@ class Cusum:
 
         ``residual`` is in scales, positive for more than normal; ``excess`` the same in natural units (bytes).
         """
-        clipped = min(ONE_HOUR_LIMIT, max(-ONE_HOUR_LIMIT, residual))
-        scaled = clipped / self.long_run_scale
-        self._learn(clipped)
+        scaled = _within(residual / self.long_run_scale, ONE_HOUR_LIMIT)
+        self.hours += 1.0
+        if not self.is_ready or self.total <= SUSPICIOUS:
+            self._learn(_within(residual, ONE_HOUR_LIMIT))
         if not self.is_ready:
             return False
         grown = min(CEILING, max(0.0, self.total + scaled - K))
@@ -104,7 +106,6 @@ class Cusum:
         self.square = FORGETS * self.square + residual**2
         self.product = FORGETS * self.product + residual * self.newest
         self.newest = residual
-        self.hours += 1.0
 
     def to_plain(self) -> list[Any]:
         """For the checkpoint."""
@@ -121,3 +122,7 @@ class Cusum:
             total=float(total), since=int(since), excess=float(excess), is_told=bool(is_told), watched=float(watched),
             mean=float(mean), square=float(square), product=float(product), newest=float(newest), hours=float(hours),
         )  # fmt: skip
+
+
+def _within(value: float, limit: float) -> float:
+    return min(limit, max(-limit, value))
