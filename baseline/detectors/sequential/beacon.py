@@ -5,9 +5,11 @@ connections by the hour. A regularity is the mean of 1 - |Bowley skewness| and 1
 
 What windows can and cannot resolve. RITA sees every connection; we see windows of one or five minutes. An interval is
 the distance between the starts of windows with connections, so it is a multiple of the window: a period that is none
-comes out as two neighbouring multiples, and jitter below a window is invisible. A beacon faster than two windows cannot
-be told from plain traffic and has no score. Nor has one of which four windows in 24 hours, or six hours seen, cannot be
-had: periods above about four hours. A size is the mean of the bytes sent a connection in a window.
+comes out as two neighbouring multiples, and jitter below a window is invisible. Below four windows the quartiles of
+such multiples mean nothing, and only MAD / median counts. A beacon faster than two windows has connections in nearly
+all of them and no intervals; there the connections in each window are looked at: as many in every one, against as many
+as chance brings (variance = mean). Periods above four hours are seen in too few hours to be scored. A size is the mean
+of the bytes sent a connection in a window.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ SPAN_H = 24  # hours a score looks back
 LEAST_HOURS, IDEAL_HOURS = 6, 12  # hours seen for any duration score, consecutive ones for all of it
 BIMODAL_HOURS, BIMODAL_OUTLIERS, MODE_SENSITIVITY = 11, 1, 0.05  # RITA's defaults
 LEAST_SPREAD = 10.0  # quartile distance (seconds, bytes) below which skewness means nothing
-FASTEST_WINDOWS = 2.0  # median interval in windows, below which there is nothing to time
+COARSE_WINDOWS = 4.0  # median interval in windows, below which the quartiles of intervals mean nothing
+FAST_WINDOWS = 2.0  # below which there are no intervals to look at, but connections in every window
 THRESHOLD = 0.9  # RITA's boundary between medium and high
 
 
@@ -47,13 +50,20 @@ class Score:
 
 
 def score(
-    starts: Sequence[int], sizes: Sequence[float], by_hour: Mapping[int, int], *, until: int, window_s: int
+    starts: Sequence[int],
+    counts: Sequence[int],
+    sizes: Sequence[float],
+    by_hour: Mapping[int, int],
+    *,
+    until: int,
+    window_s: int,
 ) -> Score | None:
-    """Score one edge, or None where it is too short, too rare or too fast for one.
+    """Score one edge, or None where it is too short or too rare for one.
 
     Parameters
     ----------
     starts : of the newest windows with connections, ascending, epoch seconds.
+    counts : connections in each.
     sizes : bytes sent a connection in each.
     by_hour : hour (epoch seconds // 3600) -> connections.
     until : the end of the last full hour, epoch seconds; the SPAN_H hours before it count.
@@ -65,12 +75,10 @@ def score(
         return None
     intervals = [float(later - earlier) for earlier, later in pairwise(starts)]
     period_s = median(intervals)
-    if period_s < FASTEST_WINDOWS * window_s:
-        return None
     used = [hour for hour, bar in enumerate(bars) if bar]
     span_h = used[-1] - used[0] + 1
     return Score(
-        intervals=regularity(intervals, of_nothing=1.0),
+        intervals=_timing(starts, counts, intervals, period_s / window_s, window_s=window_s),
         sizes=regularity(sizes, of_nothing=0.0),
         duration=duration(bars, covered=min(1.0, span_h * HOUR_S / DAY_S)),
         histogram=evenness(bars),
@@ -79,15 +87,38 @@ def score(
     )
 
 
-def regularity(values: Sequence[float], *, of_nothing: float) -> float:
-    """The mean of 1 - |Bowley skewness| and 1 - MAD / median, in [0, 1]; at least three values.
+def _timing(
+    starts: Sequence[int], counts: Sequence[int], intervals: Sequence[float], period: float, *, window_s: int
+) -> float:
+    """Regularity in time; ``period`` is the median interval in windows."""
+    if period >= COARSE_WINDOWS:
+        return regularity(intervals, of_nothing=1.0)
+    if period >= FAST_WINDOWS:
+        return steadiness(intervals, of_nothing=1.0)
+    windows = (starts[-1] - starts[0]) // window_s + 1
+    return sameness(counts, windows=windows)
 
-    ``of_nothing`` stands for 1 - MAD / median where the median is below one unit.
+
+def sameness(counts: Sequence[int], *, windows: int) -> float:
+    """1 - variance / mean of connections a window, not below 0; windows without any are not in ``counts``.
+
+    1 for as many in every window, 0 for what arrives by chance, or in bursts.
     """
+    mean = sum(counts) / windows
+    square = sum(count * count for count in counts) / windows
+    return max(0.0, 1.0 - (square - mean * mean) / mean)
+
+
+def regularity(values: Sequence[float], *, of_nothing: float) -> float:
+    """The mean of 1 - |Bowley skewness| and 1 - MAD / median, in [0, 1]; at least three values."""
+    return (1.0 - abs(skewness(values)) + steadiness(values, of_nothing=of_nothing)) / 2
+
+
+def steadiness(values: Sequence[float], *, of_nothing: float) -> float:
+    """1 - MAD / median, not below 0; ``of_nothing`` where the median is below one unit."""
     middle = median(values)
     deviation = median([abs(value - middle) for value in values])
-    steady = max(0.0, 1.0 - deviation / middle) if middle >= 1 else of_nothing
-    return (1.0 - abs(skewness(values)) + steady) / 2
+    return max(0.0, 1.0 - deviation / middle) if middle >= 1 else of_nothing
 
 
 def skewness(values: Sequence[float]) -> float:

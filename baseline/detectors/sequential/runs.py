@@ -19,6 +19,7 @@ from baseline.domain.units import DAY_S
 QUIET_S = 600  # silence that ends a run
 SHORTEST_S = 900  # interval between runs
 TOLERANCE_S = (600, 3300)  # how early or late a run may be, at least and at most: a tenth of the interval between
+APART = 4.0  # a day is a recurrence only for runs that lie this many tolerances apart
 BEGINS_KEPT = 32
 FEWEST = 6  # runs whose follower could have been seen
 NEARLY_ALL = 0.9  # share of them that were followed
@@ -42,7 +43,7 @@ class Runs:
     begins: list[int] = field(default_factory=list)  # starts of the newest runs, ascending
     active_until: int = 0
     is_job: bool = False  # the log showed that it is one
-    told: int = 0  # begin of the run after which a missing one was told; again only after a newer run
+    told: int = 0  # when the newest run that was told missing was due; again only after a newer one came
 
     def see(self, start: int, *, end: int, is_job: bool) -> None:
         """A window with connections."""
@@ -56,16 +57,16 @@ class Runs:
         fewest, share = (FEWEST, NEARLY_ALL) if self.is_job else (FEWEST_UNNAMED, ALL)
         if len(self.begins) <= fewest or self.told >= self.begins[-1]:
             return None
-        last = self.begins[-1]
         typical = median([float(later - earlier) for earlier, later in pairwise(self.begins)])
         for every_s in (typical, float(DAY_S)):
             slack_s = min(TOLERANCE_S[1], max(TOLERANCE_S[0], every_s / 10))
             due = self._due(every_s, slack_s, now=now)
-            if every_s < SHORTEST_S or due is None or due - slack_s < watched_since or due <= self.told:
+            is_crowded = every_s != typical and typical < APART * slack_s  # one would be there by chance
+            if every_s < SHORTEST_S or is_crowded or due is None or due - slack_s < watched_since or due <= self.told:
                 continue
             came, slots = self._followed(every_s, slack_s, until=due)
             if slots >= fewest and came >= share * slots:
-                self.told = last
+                self.told = int(due)
                 return Missing(due=int(due), every_s=every_s, came=came, slots=slots)
         return None
 

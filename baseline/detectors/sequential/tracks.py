@@ -30,6 +30,7 @@ class Track:
     first: int  # start of the first window it was watched in
     is_established: bool  # the baseline knew it then
     starts: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     by_hour: dict[int, int] = field(default_factory=dict)
     best: float = 0.0  # highest score while it was only watched
@@ -39,6 +40,7 @@ class Track:
     def see(self, start: int, *, connections: int, size: int) -> None:
         """One window with connections."""
         self.starts = [*self.starts, start][-WINDOWS_KEPT:]
+        self.counts = [*self.counts, connections][-WINDOWS_KEPT:]
         self.sizes = [*self.sizes, size][-WINDOWS_KEPT:]
         hour = start // HOUR_S
         self.by_hour[hour] = self.by_hour.get(hour, 0) + connections
@@ -50,7 +52,7 @@ class Track:
 
     def judge(self, *, until: int, window_s: int) -> beacon.Score | None:
         """Its score when it is one to tell of: past the threshold, for the first time, and young or changed."""
-        found = beacon.score(self.starts, self.sizes, self.by_hour, until=until, window_s=window_s)
+        found = beacon.score(self.starts, self.counts, self.sizes, self.by_hour, until=until, window_s=window_s)
         if found is None:
             return None
         if not self.is_young(until) and until - self.first < YOUNG_S:
@@ -100,8 +102,8 @@ class Tracks:
     def to_plain(self) -> list[Any]:
         """For the checkpoint."""
         return [
-            [plain(one.key), one.first, one.is_established, one.starts, one.sizes, sorted(one.by_hour.items()),
-             one.best, one.is_told, one.uses]
+            [plain(one.key), one.first, one.is_established, one.starts, one.counts, one.sizes,
+             sorted(one.by_hour.items()), one.best, one.is_told, one.uses]
             for one in self.by_edge.values()
         ]  # fmt: skip
 
@@ -109,10 +111,11 @@ class Tracks:
     def from_plain(cls, rows: Sequence[Any]) -> Tracks:
         """The inverse; ValueError or TypeError for what is none."""
         tracks = cls()
-        for key, first, is_established, starts, sizes, by_hour, best, is_told, uses in rows:
+        for key, first, is_established, starts, counts, sizes, by_hour, best, is_told, uses in rows:
             edge = key_of(*key)
             tracks.by_edge[edge] = Track(
                 key=edge, first=int(first), is_established=bool(is_established), starts=[int(one) for one in starts],
+                counts=[int(one) for one in counts],
                 sizes=[int(one) for one in sizes], by_hour={int(hour): int(count) for hour, count in by_hour},
                 best=float(best), is_told=bool(is_told), uses=int(uses),
             )  # fmt: skip
