@@ -12,6 +12,7 @@ from baseline.detectors.sequential.cusum import Cusum, H
 from baseline.detectors.sequential.runs import Missing
 from baseline.detectors.sequential.tracks import Track
 from baseline.detectors.sequential.trw import Scan
+from baseline.domain.alert import MAIN_SHARE
 from baseline.domain.deviation import Deviation, EdgeEvidence, Family, Reason
 from baseline.domain.edge import Direction, Edge, EdgeKey, Peer
 from baseline.domain.units import HOUR_S, format_bytes, format_duration, rfc3339
@@ -81,11 +82,14 @@ def scan(window: Window, found: Scan, labelled: Labelled | None) -> Told:
         f"of first contacts that are not a scan one in five is, at most"
     )
     contacts = found.contacts[-EDGES:]
+    share = 1 / len(contacts)
+    if len({key.peer for key, _ in contacts}) > 1:
+        share = min(share, MAIN_SHARE / 2)  # a sweep is about no peer in particular: its alerts are one
     return Told(
         families=(Family.FAN_OUT, Family.FAILURE),
         reason=_reason(Family.FAN_OUT, "first_contacts", sentence, actual=found.failed, high=0.2 * whole),
         edges=tuple(
-            _evidence(window, key, labelled, share=1 / len(contacts), is_new=True, connections_=many, failed_=many)
+            _evidence(window, key, labelled, share=share, is_new=True, connections_=many, failed_=many)
             for key, many in reversed(contacts)
         ),
     )

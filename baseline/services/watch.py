@@ -128,14 +128,19 @@ def watch(
         slot=calendar.slot(windows[0].start, zone=options.zone, holidays=options.holidays), facts=facts,
     )  # fmt: skip
     found: list[Deviation] = []
-    for window, vector in zip(windows, values, strict=True):
+    fresh = [window for window in windows if window.start >= state.of(window.workload).watched.until]
+    looks = {window.workload: Look.at(window, model) for window in fresh}
+    down = {cluster: _is_outage(looks, cluster) for cluster in {window.workload.cluster for window in fresh}}
+    for window in fresh:
         memory = state.of(window.workload)
-        if window.start >= memory.watched.until:
-            found += _shortest(window, memory, sight)
-            memory.watched.until = window.end
-        if horizon_s == HOUR_S and window.start >= memory.watched.hours_until:
-            found += _exfiltration(window, vector, memory.watched, sight)
-            memory.watched.hours_until = window.end
+        look = looks[window.workload]
+        found += _shortest(window, look, memory, sight, is_cut_off=down[window.workload.cluster])
+        memory.watched.until = window.end
+    for window, vector in zip(windows, values, strict=True):
+        watched = state.of(window.workload).watched
+        if horizon_s == HOUR_S and window.start >= watched.hours_until:
+            found += _exfiltration(window, vector, watched, sight)
+            watched.hours_until = window.end
     for cluster in sorted({window.workload.cluster for window in windows}):
         if state.gaze(cluster).saw(end) and end % RUNS_EVERY_S == 0:
             found += _missing_runs(cluster, windows[0], state, sight)
@@ -168,40 +173,79 @@ def forget_volume(state: JudgeState, workloads: Collection[WorkloadId]) -> None:
         state.of(workload).watched.cusum.reset()
 
 
-def _shortest(window: Window, memory: Memory, sight: Sight) -> list[Deviation]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The egress edges of one window: which the baseline has, and how those answer."""
+
+    keys: tuple[EdgeKey, ...]
+    known: frozenset[EdgeKey]
+    failed: int  # established edges that fail
+    answered: int
+    failed_outside: int  # external ones among them
+    answered_outside: int
+
+    @classmethod
+    def at(cls, window: Window, model: FittedSet) -> Look:
+        """Look at a window."""
+        keys = tuple(key for key in window.edges if key.direction is Direction.EGRESS)
+        if not keys:
+            return cls(keys=(), known=frozenset(), failed=0, answered=0, failed_outside=0, answered_outside=0)
+        is_known, _ = edge_tables.known(model.edges, model.line(window.workload), keys)
+        known = [key for key, yes in zip(keys, is_known, strict=True) if yes]
+        ends = [(key.peer.is_external, trw.outcome(key.protocol, window.edges[key])) for key in known]
+        outside = [outcome for is_external, outcome in ends if is_external]
+        every = [outcome for _, outcome in ends]
+        return cls(
+            keys=keys,
+            known=frozenset(known),
+            failed=every.count(trw.Outcome.FAILED),
+            answered=every.count(trw.Outcome.ANSWERED),
+            failed_outside=outside.count(trw.Outcome.FAILED),
+            answered_outside=outside.count(trw.Outcome.ANSWERED),
+        )
+
+
+def _is_outage(looks: Mapping[WorkloadId, Look], cluster: str) -> bool:
+    """Whether the way out of a cluster is down: established external edges fail as much as they answer."""
+    ours = [look for workload, look in looks.items() if workload.cluster == cluster]
+    failed = sum(look.failed_outside for look in ours)
+    return failed > 0 and failed >= sum(look.answered_outside for look in ours)
+
+
+def _shortest(window: Window, look: Look, memory: Memory, sight: Sight, *, is_cut_off: bool) -> list[Deviation]:
     """The rules that look at a workload's shortest windows."""
     watched = memory.watched
     if window.edges:
         is_job = window.workload.kind in (OwnerKind.CRON_JOB, OwnerKind.JOB)
         watched.runs.see(window.start, end=window.end, is_job=is_job)
-    keys = [key for key in window.edges if key.direction is Direction.EGRESS]
     found: list[Deviation] = []
-    if keys:
-        line = sight.model.line(window.workload)
-        is_known, _ = edge_tables.known(sight.model.edges, line, keys)
-        known = {key for key, yes in zip(keys, is_known, strict=True) if yes}
-        found += _scan(window, keys, known, memory, sight)
-        _track(window, keys, known, watched, is_newcomer=line == UNKNOWN)
+    if look.keys:
+        found += _scan(window, look, memory, sight, is_cut_off=is_cut_off)
+        _track(window, look, watched, is_newcomer=sight.model.line(window.workload) == UNKNOWN)
     if window.end % HOUR_S == 0:
         found += _beacons(window, watched, sight)
     return found
 
 
-def _scan(
-    window: Window, keys: Sequence[EdgeKey], known: Collection[EdgeKey], memory: Memory, sight: Sight
-) -> list[Deviation]:
-    """First contacts: edges that the baseline has not, that were not learnt since, and that were not counted before."""
+def _scan(window: Window, look: Look, memory: Memory, sight: Sight, *, is_cut_off: bool) -> list[Deviation]:
+    """First contacts: edges that the baseline has not, that were not learnt since, and that were not counted before.
+
+    Where what was always used fails as well, nobody can tell a scan from an outage, and nothing counts: for the
+    workload when its own established edges fail, for contacts outside when the cluster's do.
+    """
     walk = memory.watched.walk
-    fresh = [key for key in keys if key not in known and not memory.knows(key, before=window.start)]
-    if not fresh:
+    fresh = [key for key in look.keys if key not in look.known and not memory.knows(key, before=window.start)]
+    if not fresh or (look.failed and look.failed >= look.answered):
         return []
     outcomes = {key: trw.outcome(key.protocol, window.edges[key]) for key in fresh}
-    decided = [key for key in fresh if outcomes[key] is not trw.Outcome.UNKNOWN]
-    failed = [key for key in decided if outcomes[key] is trw.Outcome.FAILED]
-    if failed and _is_outage(window, known):
-        return []
-    first = {key for key in decided if walk.is_first(edge_hash(key))}
-    contacts = [(key, connections(window.edges[key])) for key in failed if key in first]
+    first = [
+        key
+        for key in fresh
+        if outcomes[key] is not trw.Outcome.UNKNOWN
+        and not (is_cut_off and key.peer.is_external)
+        and walk.is_first(edge_hash(key))
+    ]
+    contacts = [(key, connections(window.edges[key])) for key in first if outcomes[key] is trw.Outcome.FAILED]
     counted = max(0, len(contacts) - _habit(window, sight)) if contacts else 0
     scan = walk.step(
         answered=len(first) - len(contacts), failed=contacts, counted=counted, start=window.start,
@@ -212,13 +256,6 @@ def _scan(
     for key, _ in scan.contacts:
         memory.learnt.pop(edge_hash(key), None)  # what a scan touched stays new
     return [sight.told(window, told.scan(window, scan, sight.facts.get(window.workload)), a_week=scan.bound)]
-
-
-def _is_outage(window: Window, known: Collection[EdgeKey]) -> bool:
-    """Whether what the workload always used fails as much as it answers: then nobody can tell a scan from an outage."""
-    outcomes = [trw.outcome(key.protocol, window.edges[key]) for key in known]
-    failed = outcomes.count(trw.Outcome.FAILED)
-    return failed > 0 and failed >= outcomes.count(trw.Outcome.ANSWERED)
 
 
 def _habit(window: Window, sight: Sight) -> int:
@@ -236,21 +273,19 @@ def _expected(window: Window, sight: Sight, line: int) -> tuple[FloatArray, Floa
     return centre[0], scale[0], ceiling[0]
 
 
-def _track(
-    window: Window, keys: Sequence[EdgeKey], known: Collection[EdgeKey], watched: Watched, *, is_newcomer: bool
-) -> None:
+def _track(window: Window, look: Look, watched: Watched, *, is_newcomer: bool) -> None:
     """Note connections of edges that may be beacons.
 
     An edge inside the cluster is left out where the workload calls an established peer on the same port: one more
     target of a scrape, a health check or an election. All edges of a newcomer are new, so only external ones count.
     """
-    habits = {(key.port, key.protocol) for key in known if not key.peer.is_external}
-    for key in keys:
+    habits = {(key.port, key.protocol) for key in look.known if not key.peer.is_external}
+    for key in look.keys:
         many = connections(window.edges[key])
         is_like_others = not key.peer.is_external and (is_newcomer or (key.port, key.protocol) in habits)
         if many and not (is_like_others and key not in watched.tracks.by_edge):
             size = window.edges[key].bytes_out // many
-            watched.tracks.see(key, window.start, is_known=key in known, connections=many, size=size)
+            watched.tracks.see(key, window.start, is_known=key in look.known, connections=many, size=size)
 
 
 def _beacons(window: Window, watched: Watched, sight: Sight) -> list[Deviation]:

@@ -82,7 +82,7 @@ class Tracks:
             if is_known and not key.peer.is_external:
                 return
             while len(self.by_edge) >= EDGES_KEPT:
-                least = min(self.by_edge.values(), key=lambda one: (one.uses, one.starts[-1], plain(one.key)[:4]))
+                least = min(self.by_edge.values(), key=lambda one: (one.uses, one.starts[-1]))
                 del self.by_edge[least.key]
             track = self.by_edge[key] = Track(key=key, first=start, is_established=is_known)
         track.see(start, connections=connections, size=size)

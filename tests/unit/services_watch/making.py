@@ -1,4 +1,4 @@
-"""Weeks of a small cluster as five-minute and one-hour windows: invented, seeded, benign. And a set fitted on two."""
+"""Weeks of a small cluster as five-minute and one-hour windows: invented, seeded, benign. And a set fitted on the first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from baseline.services.score import JudgeOptions
 from baseline.services.train import Recipe
 
 T0 = 1_767_571_200  # Monday 2026-01-05T00:00:00Z
-LEARNED_S = 2 * WEEK_S
+LEARNED_S = WEEK_S
 UNTIL = T0 + LEARNED_S
 STEP_S = 300
 OPTIONS = JudgeOptions(horizons_s=(300, 3600))
