@@ -1,4 +1,4 @@
-"""Weeks of a small cluster as five-minute and one-hour windows: invented, seeded, benign. And a set fitted on the first."""
+"""Weeks of a small cluster as windows of five minutes and an hour, invented, seeded, benign; a set fitted on one."""
 
 from __future__ import annotations
 
