@@ -5,7 +5,8 @@ Called by ``services.watch``, window by window; each brings the workload's ``Wat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +70,7 @@ class Look:
         """Look at a window."""
         keys = tuple(key for key in window.edges if key.direction is Direction.EGRESS)
         if not keys:
-            return cls(keys=(), known=frozenset(), failed=0, answered=0, failed_outside=0, answered_outside=0)
+            return _NOTHING
         is_known, _ = edge_tables.known(model.edges, model.line(window.workload), keys)
         known = [key for key, yes in zip(keys, is_known, strict=True) if yes]
         ends = [(key.peer.is_external, trw.outcome(key.protocol, window.edges[key])) for key in known]
@@ -85,11 +86,16 @@ class Look:
         )
 
 
-def is_outage(looks: Mapping[WorkloadId, Look], cluster: str) -> bool:
-    """Whether the way out of a cluster is down: established external edges fail as much as they answer."""
-    ours = [look for workload, look in looks.items() if workload.cluster == cluster]
-    failed = sum(look.failed_outside for look in ours)
-    return failed > 0 and failed >= sum(look.answered_outside for look in ours)
+_NOTHING = Look(keys=(), known=frozenset(), failed=0, answered=0, failed_outside=0, answered_outside=0)
+
+
+def cut_off(looks: Iterable[tuple[Window, Memory, Look]]) -> set[str]:
+    """Clusters whose way out is down: established external edges fail as much as they answer."""
+    failed, answered = Counter[str](), Counter[str]()
+    for window, _, look in looks:
+        failed[window.workload.cluster] += look.failed_outside
+        answered[window.workload.cluster] += look.answered_outside
+    return {cluster for cluster, many in failed.items() if many > 0 and many >= answered[cluster]}
 
 
 def shortest(window: Window, look: Look, memory: Memory, sight: Sight, *, is_cut_off: bool) -> list[Deviation]:

@@ -83,19 +83,20 @@ def watch(
         slot=calendar.slot(windows[0].start, zone=options.zone, holidays=options.holidays), facts=facts,
     )  # fmt: skip
     found: list[Deviation] = []
-    fresh = [window for window in windows if window.start >= state.of(window.workload).watched.until]
-    looks = {window.workload: rules.Look.at(window, model) for window in fresh}
-    down = {cluster: rules.is_outage(looks, cluster) for cluster in {window.workload.cluster for window in fresh}}
-    for window in fresh:
-        memory = state.of(window.workload)
-        look = looks[window.workload]
-        found += rules.shortest(window, look, memory, sight, is_cut_off=down[window.workload.cluster])
+    remembered = [state.of(window.workload) for window in windows]
+    looks = [
+        (window, memory, rules.Look.at(window, model))
+        for window, memory in zip(windows, remembered, strict=True)
+        if window.start >= memory.watched.until
+    ]
+    cut_off = rules.cut_off(looks)
+    for window, memory, look in looks:
+        found += rules.shortest(window, look, memory, sight, is_cut_off=window.workload.cluster in cut_off)
         memory.watched.until = window.end
-    for window, vector in zip(windows, values, strict=True):
-        watched = state.of(window.workload).watched
-        if horizon_s == HOUR_S and window.start >= watched.hours_until:
-            found += rules.exfiltration(window, vector, watched, sight)
-            watched.hours_until = window.end
+    for window, vector, memory in zip(windows, values, remembered, strict=True):
+        if horizon_s == HOUR_S and window.start >= memory.watched.hours_until:
+            found += rules.exfiltration(window, vector, memory.watched, sight)
+            memory.watched.hours_until = window.end
     for cluster in sorted({window.workload.cluster for window in windows}):
         if state.gaze(cluster).saw(end) and end % RUNS_EVERY_S == 0:
             found += _missing_runs(cluster, windows[0], state, sight)
