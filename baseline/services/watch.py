@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from typing import Protocol
+
+import numpy as np
 
 from baseline.detectors.fitted import FittedSet
 from baseline.domain.deviation import Deviation
 from baseline.domain.units import HOUR_S
 from baseline.domain.window import Window
 from baseline.domain.workload import WorkloadId
-from baseline.features import calendar
 from baseline.features.table import FloatArray
 from baseline.services import rules, told
 from baseline.services.judging import JudgeState
@@ -30,21 +30,11 @@ RUN = "run"  # name under which the cost of missing runs is kept
 
 
 class Options(Protocol):
-    """How strict, and in whose time (``services.score.JudgeOptions`` is one)."""
+    """How strict (``services.score.JudgeOptions`` is one)."""
 
     @property
     def alerts_per_week(self) -> float:
         """Budget of one workload."""
-        ...
-
-    @property
-    def zone(self) -> str:
-        """Of the cluster."""
-        ...
-
-    @property
-    def holidays(self) -> frozenset[date]:
-        """Days that count as Sundays."""
         ...
 
     @property
@@ -80,7 +70,7 @@ def watch(
     sight = rules.Sight(
         model=model, alpha=options.alpha(horizon_s, sharing=options.sharing(model)),
         allowed=RULE_SHARE * options.alerts_per_week, budget=options.alerts_per_week,
-        slot=calendar.slot(windows[0].start, zone=options.zone, holidays=options.holidays), facts=facts,
+        slot=int(model.calendar.slots(np.array([windows[0].start]))[0]), facts=facts,
     )  # fmt: skip
     found: list[Deviation] = []
     remembered = [state.of(window.workload) for window in windows]
