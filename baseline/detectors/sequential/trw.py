@@ -30,6 +30,7 @@ CLEAR = log((1 - DETECTED) / (1 - FALSE))
 FAILED_STEP = log((1 - SUCCEEDS_IF_SCAN) / (1 - SUCCEEDS_IF_BENIGN))
 ANSWERED_STEP = log(SUCCEEDS_IF_SCAN / SUCCEEDS_IF_BENIGN)
 IDLE_S = WEEK_S  # a walk without contacts this long starts anew: what failed then has nothing to do with today
+SHORTEST_SHARE = 1 / 7  # of a week: below a day of contacts their rate is not extrapolated further
 CONTACTED_KEPT = 512  # edges that were counted, so that a second try counts for nothing
 CONTACTS_KEPT = 32  # failed contacts of the running test that are kept by name, the newest
 BARE_BYTES = 80  # an IP packet without payload is not larger (IPv6, or IPv4 with every TCP option)
@@ -83,6 +84,7 @@ class Walk:
     since: int = 0
     last: int = 0  # start of the window of the newest contact
     tests: float = 0.0  # tests that ended, those of a week ago count 1/e
+    begun: int = 0  # start of the window of the very first contact
     contacted: dict[int, None] = field(default_factory=dict)  # hashes, oldest first
     contacts: list[tuple[EdgeKey, int]] = field(default_factory=list)
 
@@ -109,12 +111,13 @@ class Walk:
             self._end()
         self.tests *= exp(-max(0, start - self.last) / WEEK_S) if self.last else 0.0
         self.since = self.since or start
+        self.begun = self.begun or start
         self.last = start
         self.answered += answered
         self.failed += min(counted, len(failed))
         self.ratio += answered * ANSWERED_STEP + min(counted, len(failed)) * FAILED_STEP
         self.contacts = [*self.contacts, *failed][-CONTACTS_KEPT:]
-        bound = (self.tests + 1.0) * exp(-self.ratio)
+        bound = (1.0 + self._tests_a_week()) * exp(-self.ratio)
         if self.ratio >= ALARM and bound <= allowed:
             found = Scan(
                 failed=self.failed, answered=self.answered, since=self.since, bound=bound, contacts=tuple(self.contacts)
@@ -134,6 +137,10 @@ class Walk:
             del self.contacted[next(iter(self.contacted))]
         return True
 
+    def _tests_a_week(self) -> float:
+        """Tests to expect in a week; of a walk that began today, seven times what it ended so far."""
+        return self.tests / max(1.0 - exp(-(self.last - self.begun) / WEEK_S), SHORTEST_SHARE)
+
     def _end(self) -> None:
         self.tests += 1.0
         self.ratio, self.failed, self.answered, self.since, self.contacts = 0.0, 0, 0, 0, []
@@ -141,17 +148,17 @@ class Walk:
     def to_plain(self) -> list[Any]:
         """For the checkpoint."""
         return [
-            self.ratio, self.failed, self.answered, self.since, self.last, self.tests, list(self.contacted),
+            self.ratio, self.failed, self.answered, self.since, self.last, self.tests, self.begun, list(self.contacted),
             [[*plain(key), connections] for key, connections in self.contacts],
         ]  # fmt: skip
 
     @classmethod
     def from_plain(cls, row: Sequence[Any]) -> Walk:
         """The inverse; ValueError or TypeError for what is none."""
-        ratio, failed, answered, since, last, tests, contacted, contacts = row
+        ratio, failed, answered, since, last, tests, begun, contacted, contacts = row
         return cls(
             ratio=float(ratio), failed=int(failed), answered=int(answered), since=int(since), last=int(last),
-            tests=float(tests), contacted=dict.fromkeys(int(edge) for edge in contacted),
+            tests=float(tests), begun=int(begun), contacted=dict.fromkeys(int(edge) for edge in contacted),
             contacts=[(key_of(*parts), int(connections)) for *parts, connections in contacts],
         )  # fmt: skip
 
