@@ -107,7 +107,7 @@ def test_months_of_real_traffic_raise_at_most_once(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "theft", "share"), [("cesnet", 3.0, 0.5), ("uk", 3.0, 0.5), ("taxi", 1.5, 0.8)])
 def test_a_week_of_theft_is_found_by_how_far_it_leaves_the_usual_drift(name: str, theft: float, share: float) -> None:
-    """Volumes three times, or half again, what they were for a week, from many beginnings, after a month of watching."""
+    """Volumes three times, or half again, what they were for a week, from many beginnings, after a month."""
     starts, _ = against_normal(name)
     found = []
     for since in range(WEEK_S // HOUR_S, len(starts) - WEEK_S // HOUR_S, max(24, len(starts) // 25)):

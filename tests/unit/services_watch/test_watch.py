@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from baseline.domain.window import EdgeCounts, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import calendar, extract, schema
 from baseline.policy.situation import GuardOptions
-from baseline.services import watch
+from baseline.services import promote, watch
 from baseline.services.judging import JudgeState
 from baseline.services.score import JudgeOptions, judge
 from baseline.services.triage import TriageState, triage
@@ -298,3 +299,13 @@ def test_judging_runs_the_rules() -> None:
     found = judge(batch, model=fitted(), state=JudgeState(), options=OPTIONS).deviations
     assert [one.workload for one in found] == [WorkloadId("c", "shop", "stranger")]
     assert found[0].reasons[-1].feature == "first_contacts"
+
+
+def test_the_rules_do_not_speak_for_a_blind_set() -> None:
+    """The gate of promotion asks what the set itself finds: the golden scan is a scan to the random walk in any case."""
+    arrays = dict(fitted().horizons[3600])
+    arrays["final.quantiles"] = np.full_like(arrays["final.quantiles"], 1e9)
+    blind = replace(fitted(), horizons={3600: arrays})
+    options = JudgeOptions(horizons_s=(3600,))
+    assert promote.measure(fitted(), history=None, options=options, seed=1).found["scan"] > 0.9
+    assert promote.measure(blind, history=None, options=options, seed=1).found == dict.fromkeys(promote.NEEDED, 0.0)
