@@ -302,7 +302,7 @@ def test_judging_runs_the_rules() -> None:
 
 
 def test_the_rules_do_not_speak_for_a_blind_set() -> None:
-    """The gate of promotion asks what the set itself finds: the golden scan is a scan to the random walk in any case."""
+    """The gate of promotion asks what the set itself finds; to the random walk the golden scan is always one."""
     arrays = dict(fitted().horizons[3600])
     arrays["final.quantiles"] = np.full_like(arrays["final.quantiles"], 1e9)
     blind = replace(fitted(), horizons={3600: arrays})
