@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,8 +19,9 @@ from baseline.domain.errors import CheckpointRejected
 from baseline.domain.units import DAY_S
 from baseline.domain.workload import WorkloadId
 from baseline.features import calendar
+from baseline.services.watching import Gaze, Watched
 
-FORMAT = 2  # 1 had no levels, quarantine and calm_since: it is read as if the set's levels stood and nobody waited
+FORMAT = 2  # 1 had nothing behind deviated_until: read as if the set's levels stood, nobody waited
 MOST_LEARNT = 4096  # edges kept of one workload since the fit; the oldest go first
 MOST_HELD = 1024  # edges of newcomers that wait at one workload; what no longer fits is new again, never normal
 SETTLED_S = DAY_S  # a newcomer that the fleet's baseline found normal for so long may enter others' baselines
@@ -46,6 +47,7 @@ class Memory:
     expected: dict[int, Expected] = field(default_factory=dict)  # horizon -> newest window
     held: dict[int, tuple[int, str]] = field(default_factory=dict)  # edge hash -> first window's start, caller's key
     calm_since: int = 0  # end of the first ordinary window since the newest suspicious one; 0: none yet
+    watched: Watched = field(default_factory=Watched)  # what the sequential rules remember
 
     def past_alpha(self, horizon_s: int, end: int) -> int:
         """How many of the last RECENT windows before the one that ends at ``end`` were past the threshold."""
@@ -95,6 +97,7 @@ class JudgeState:
 
     def __init__(self) -> None:
         self._memories: dict[WorkloadId, Memory] = {}
+        self._gazes: dict[str, Gaze] = {}
 
     def of(self, workload: WorkloadId) -> Memory:
         """The workload's memory, made when there is none."""
@@ -115,10 +118,21 @@ class JudgeState:
         for memory in self._memories.values():
             memory.held = {edge: waits for edge, waits in memory.held.items() if waits[1] != caller.key}
 
+    def memories(self, cluster: str) -> Iterator[tuple[WorkloadId, Memory]]:
+        """Every memory of a cluster, in order of key."""
+        found = [(workload, memory) for workload, memory in self._memories.items() if workload.cluster == cluster]
+        yield from sorted(found, key=lambda row: row[0].key)
+
+    def gaze(self, cluster: str) -> Gaze:
+        """Since when the cluster's windows come without a hole."""
+        return self._gazes.setdefault(cluster, Gaze())
+
     def forget(self, workloads: Iterable[WorkloadId]) -> None:
         """Drop what is remembered of workloads that left the partition or are gone."""
         for workload in workloads:
             self._memories.pop(workload, None)
+        clusters = {workload.cluster for workload in self._memories}
+        self._gazes = {cluster: gaze for cluster, gaze in self._gazes.items() if cluster in clusters}
 
     def to_bytes(self) -> bytes:
         """Everything, for a checkpoint; equal states give equal bytes."""
@@ -131,10 +145,12 @@ class JudgeState:
                 [_told(horizon, expected) for horizon, expected in sorted(memory.expected.items())],
                 list(memory.held.items()),
                 memory.calm_since,
+                memory.watched.to_plain(),
             ]
             for workload, memory in sorted(self._memories.items(), key=lambda item: item[0].key)
         ]
-        return json.dumps({"format": FORMAT, "workloads": rows}, separators=(",", ":")).encode()
+        gazes = [[cluster, gaze.since, gaze.until] for cluster, gaze in sorted(self._gazes.items())]
+        return json.dumps({"format": FORMAT, "workloads": rows, "gazes": gazes}, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> JudgeState:
@@ -144,8 +160,9 @@ class JudgeState:
             found = json.loads(payload)
             if found["format"] not in (1, FORMAT):
                 raise CheckpointRejected(f"judge state of format {found['format']}, this code reads {FORMAT}")
+            state._gazes = {str(key): Gaze(int(since), int(until)) for key, since, until in found.get("gazes", [])}
             for key, past, learnt, until, *newer in found["workloads"]:
-                levels, held, calm_since = newer if found["format"] == FORMAT else ([], [], 0)
+                levels, held, calm_since, watched = newer if found["format"] == FORMAT else ([], [], 0, None)
                 cluster, namespace, name = key.split("/", 2)
                 state._memories[WorkloadId(cluster, namespace, name)] = Memory(
                     past={int(horizon): [(int(end), bool(was)) for end, was in rows] for horizon, rows in past},
@@ -154,6 +171,7 @@ class JudgeState:
                     expected=dict(_read(*entry) for entry in levels),
                     held={int(edge): (int(at), str(caller)) for edge, (at, caller) in held},
                     calm_since=int(calm_since),
+                    watched=Watched.from_plain(watched) if watched is not None else Watched(),
                 )
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise CheckpointRejected(f"judge state is damaged: {error!r}") from error

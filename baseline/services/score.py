@@ -25,7 +25,7 @@ from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import extract, schema
 from baseline.features.table import FloatArray
-from baseline.services import novelty
+from baseline.services import novelty, watch
 from baseline.services.following import Following
 from baseline.services.judging import JudgeState
 from baseline.services.novelty import Novel
@@ -109,19 +109,15 @@ def judge(
         range(len(windows)), key=lambda at: (windows[at].end, windows[at].horizon_s, windows[at].workload.key)
     )
     for (_, horizon_s), places in groupby(order, key=lambda at: (windows[at].end, windows[at].horizon_s)):
+        batch = list(places)
+        together, numbers = [windows[at] for at in batch], np.stack([vectors[at] for at in batch])
+        found: list[Deviation] = []
         if model is not None and model.is_ready(horizon_s) and horizon_s in options.horizons_s:
-            batch = list(places)
-            found, values = _judge_batch(
-                [windows[at] for at in batch],
-                np.stack([vectors[at] for at in batch]),
-                model,
-                state,
-                options,
-                facts or {},
-            )
-            deviations += found
+            found, values = _judge_batch(together, numbers, model, state, options, facts or {})
             for at, value in zip(batch, values, strict=True):
                 p[at] = float(value)
+        watched = watch.watch(together, numbers, model=model, state=state, options=options, facts=facts or {})
+        deviations += watch.joined(found, watched)
     workloads = {window.workload for window in windows}
     maturity = {workload: model.maturity(workload) if model else Maturity.LEARNING for workload in workloads}
     chance_new = {workload: model.chance_of_new(workload) if model else None for workload in workloads}
