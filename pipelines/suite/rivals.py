@@ -1,0 +1,78 @@
+"""What others do, at the product's alert budget: StackRox, Kubescape, Theia, Elastic and KitNET, each "-style".
+
+Written in our own words after their documentation, named in each one's docstring; none of their code is in here.
+On the demo's recording they are behind by events, counted twice: each half learned with its attacks, as everybody
+else's is here, and each half of the clean recording learned. A rival counts with the best threshold within the
+budget, chosen by the labels of the judged half: more than anybody could get out of it.
+On CESNET they are behind by recall at the budgets of that row, which the product must reach to pass its own gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.suite import _cesnet_protocol as cesnet
+from pipelines.suite import _rivals_cesnet, _rivals_westermo
+from pipelines.suite._alerting import counted, recalled
+from pipelines.suite._westermo_trials import Found, Trial, after_clean, recording, under_attack, was_found
+from pipelines.suite.figure import Figure
+
+NAME = "rivals"
+NEEDS = (cesnet.FOLDER,)  # the other recording is shipped
+SEEDS = 4
+PRODUCT_AT_WEEK, PRODUCT_AT_DAY = 0.45, 0.75  # gates of the row cesnet
+NEVER = "cannot run: the series has neither peers nor ports nor addresses"
+
+
+def figures(data: Path, *, is_quick: bool, seed: int) -> list[Figure]:
+    """How far ahead of each rival the product is."""
+    attacked, clean, labels = recording(is_quick=is_quick)
+    return [
+        *_westermo(under_attack(attacked, labels), "halves under attack", seed=seed),
+        *_westermo(after_clean(attacked, clean, labels), "clean halves", seed=seed),
+        *_cesnet(data / cesnet.FOLDER, seeds=range(seed - 1, seed - 1 + (1 if is_quick else SEEDS))),
+    ]
+
+
+def _westermo(trials: Sequence[Trial], learned: str, *, seed: int) -> Iterator[Figure]:
+    ours = [hit for trial in trials for hit in was_found(trial.judged.half.outcome.findings)]
+    false = sum(len(trial.judged.half.outcome.false_alerts) for trial in trials)
+    for rival in _rivals_westermo.all_rivals(trials, seed=seed):
+        yield ahead(ours, false, rival, learned, seed=seed)
+
+
+def ahead(ours: Sequence[bool], false: int, rival: Found, learned: str, *, seed: int) -> Figure:
+    """Events the product finds beyond a rival's; the interval over events, which are the same for both."""
+    margin = np.array(ours, dtype=np.float64) - np.array(rival.best_hits, dtype=np.float64)
+    return Figure(
+        row=NAME, name=f"ahead of {rival.name}, {learned} learned", value=float(margin.sum()),
+        unit=f"of {len(ours)} events", interval=counted(margin, seed=seed), gate=(1.0, None),
+        note=f"product {sum(ours)} with {false} false; rival {rival.told()}",
+    )  # fmt: skip
+
+
+def _cesnet(folder: Path, *, seeds: Sequence[int]) -> Iterator[Figure]:
+    series = cesnet.read(folder)
+    drawn = [cesnet.inject(series, seed=seed) for seed in seeds]
+    for name, scores in _rivals_cesnet.all_rivals():
+        found = [
+            cesnet.measured(scores(series, injected, seed), injected)
+            for seed, injected in zip(seeds, drawn, strict=True)
+        ]
+        precision = float(np.mean([one.average_precision for one in found]))
+        kinds = ", ".join(f"{kind} {np.mean([one.at_day_by_kind[kind] for one in found]):.2f}" for kind in cesnet.KINDS)
+        note = f"the product's own gate is the limit; average precision {precision:.3f}, mean of {len(found)} seeds"
+        for rate, limit, values, hits in (
+            ("week", PRODUCT_AT_WEEK, [one.at_week for one in found], [one.hits_at_week for one in found]),
+            ("day", PRODUCT_AT_DAY, [one.at_day for one in found], [one.hits_at_day for one in found]),
+        ):
+            yield Figure(
+                row=NAME, name=f"{name} on CESNET, recall at 1 false a {rate}", value=float(np.mean(values)),
+                interval=recalled(np.concatenate(hits), seed=seeds[0]), gate=(None, limit),
+                note=note + (f"; at one a day: {kinds}" if rate == "day" else ""),
+            )  # fmt: skip
+    for name in _rivals_cesnet.ABSENT:
+        yield Figure(row=NAME, name=f"{name} on CESNET", value=0.0, note=NEVER)
