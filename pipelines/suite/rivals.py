@@ -31,8 +31,8 @@ def figures(data: Path, *, is_quick: bool, seed: int) -> list[Figure]:
     """How far ahead of each rival the product is."""
     attacked, clean, labels = recording(is_quick=is_quick)
     return [
-        *_westermo(under_attack(attacked, labels), "halves under attack", seed=seed),
-        *_westermo(after_clean(attacked, clean, labels), "clean halves", seed=seed),
+        *_westermo(under_attack(attacked, labels), "attacked", seed=seed),
+        *_westermo(after_clean(attacked, clean, labels), "clean", seed=seed),
         *_cesnet(data / cesnet.FOLDER, seeds=range(seed - 1, seed - 1 + (1 if is_quick else SEEDS))),
     ]
 
@@ -48,9 +48,9 @@ def ahead(ours: Sequence[bool], false: int, rival: Found, learned: str, *, seed:
     """Events the product finds beyond a rival's; the interval over events, which are the same for both."""
     margin = np.array(ours, dtype=np.float64) - np.array(rival.best_hits, dtype=np.float64)
     return Figure(
-        row=NAME, name=f"ahead of {rival.name}, {learned} learned", value=float(margin.sum()),
+        row=NAME, name=f"ahead of {rival.name} ({learned})", value=float(margin.sum()),
         unit=f"of {len(ours)} events", interval=counted(margin, seed=seed), gate=(1.0, None),
-        note=f"product {sum(ours)} with {false} false; rival {rival.told()}",
+        note=f"{learned} halves learned; product {sum(ours)} with {false} false; rival {rival.told()}",
     )  # fmt: skip
 
 
@@ -64,15 +64,15 @@ def _cesnet(folder: Path, *, seeds: Sequence[int]) -> Iterator[Figure]:
         ]
         precision = float(np.mean([one.average_precision for one in found]))
         kinds = ", ".join(f"{kind} {np.mean([one.at_day_by_kind[kind] for one in found]):.2f}" for kind in cesnet.KINDS)
-        note = f"the product's own gate is the limit; average precision {precision:.3f}, mean of {len(found)} seeds"
+        note = f"recall at that rate of false alerts, limit: the product's gate; AP {precision:.3f}, {len(found)} seeds"
         for rate, limit, values, hits in (
             ("week", PRODUCT_AT_WEEK, [one.at_week for one in found], [one.hits_at_week for one in found]),
             ("day", PRODUCT_AT_DAY, [one.at_day for one in found], [one.hits_at_day for one in found]),
         ):
             yield Figure(
-                row=NAME, name=f"{name} on CESNET, recall at 1 false a {rate}", value=float(np.mean(values)),
+                row=NAME, name=f"{name}, CESNET, 1 a {rate}", value=float(np.mean(values)),
                 interval=recalled(np.concatenate(hits), seed=seeds[0]), gate=(None, limit),
                 note=note + (f"; at one a day: {kinds}" if rate == "day" else ""),
             )  # fmt: skip
     for name in _rivals_cesnet.ABSENT:
-        yield Figure(row=NAME, name=f"{name} on CESNET", value=0.0, note=NEVER)
+        yield Figure(row=NAME, name=f"{name}, CESNET", value=0.0, note=NEVER)

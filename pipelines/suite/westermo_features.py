@@ -58,7 +58,7 @@ def figures(data: Path, *, is_quick: bool, seed: int) -> list[Figure]:
     told = Told(windows, ~is_learned, events, seed=seed)
     return [
         *told.figures("", judged, is_held=True),
-        *told.figures(" by one plain forest for all", plain),
+        *told.figures(" by a plain forest", plain),
         *told.figures(", with the peers' word", [spread(windows, scores) for scores in judged]),
         *told.figures(" by the dice", [dice(windows, seed=one) for one in seeds]),
     ]

@@ -120,7 +120,7 @@ def test_the_features_row_measures_every_kind_on_half_of_the_recording() -> None
     data = shared_dir("data", westermo_features.FOLDER).parent
     found = {figure.name: figure for figure in westermo_features.figures(data, is_quick=True, seed=1)}
     assert len(found) == 12
-    own, plain = found["recall of scan 2"], found["recall of scan 2 by one plain forest for all"]
+    own, plain = found["recall of scan 2"], found["recall of scan 2 by a plain forest"]
     assert own.value is not None
     assert plain.value is not None
     assert 0.5 < own.value <= 1.0
