@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.suite import _cesnet_protocol as cesnet
+from pipelines.suite import _cesnet_data as cesnet
 from pipelines.suite import _rivals_cesnet, _rivals_westermo
 from pipelines.suite._alerting import counted, recalled
 from pipelines.suite._westermo_trials import Found, Trial, after_clean, recording, under_attack, was_found
@@ -23,6 +23,7 @@ from pipelines.suite.figure import Figure
 NAME = "rivals"
 NEEDS = (cesnet.FOLDER,)  # the other recording is shipped
 SEEDS = 4
+A_WEEK, A_DAY = 1.0, 7.0  # false alerts a week
 PRODUCT_AT_WEEK, PRODUCT_AT_DAY = 0.45, 0.75  # gates of the row cesnet
 NEVER = "cannot run: the series has neither peers nor ports nor addresses"
 
@@ -33,7 +34,7 @@ def figures(data: Path, *, is_quick: bool, seed: int) -> list[Figure]:
     return [
         *_westermo(under_attack(attacked, labels), "attacked", seed=seed),
         *_westermo(after_clean(attacked, clean, labels), "clean", seed=seed),
-        *_cesnet(data / cesnet.FOLDER, seeds=range(seed - 1, seed - 1 + (1 if is_quick else SEEDS))),
+        *_cesnet(data, seeds=range(seed - 1, seed - 1 + (1 if is_quick else SEEDS)), seed=seed),
     ]
 
 
@@ -54,25 +55,17 @@ def ahead(ours: Sequence[bool], false: int, rival: Found, learned: str, *, seed:
     )  # fmt: skip
 
 
-def _cesnet(folder: Path, *, seeds: Sequence[int]) -> Iterator[Figure]:
-    series = cesnet.read(folder)
-    drawn = [cesnet.inject(series, seed=seed) for seed in seeds]
-    for name, scores in _rivals_cesnet.all_rivals():
-        found = [
-            cesnet.measured(scores(series, injected, seed), injected)
-            for seed, injected in zip(seeds, drawn, strict=True)
-        ]
-        precision = float(np.mean([one.average_precision for one in found]))
-        kinds = ", ".join(f"{kind} {np.mean([one.at_day_by_kind[kind] for one in found]):.2f}" for kind in cesnet.KINDS)
-        note = f"recall at that rate of false alerts, limit: the product's gate; AP {precision:.3f}, {len(found)} seeds"
-        for rate, limit, values, hits in (
-            ("week", PRODUCT_AT_WEEK, [one.at_week for one in found], [one.hits_at_week for one in found]),
-            ("day", PRODUCT_AT_DAY, [one.at_day for one in found], [one.hits_at_day for one in found]),
-        ):
+def _cesnet(data: Path, *, seeds: Sequence[int], seed: int) -> Iterator[Figure]:
+    series = cesnet.read(data)
+    for name, score in _rivals_cesnet.all_rivals():
+        found = _rivals_cesnet.found_by(name, score, series, seeds=seeds, rates=(A_WEEK, A_DAY))
+        kinds = ", ".join(f"{kind} {found.recall(A_DAY, only=(kind,)):.2f}" for kind in cesnet.KINDS)
+        note = f"recall at that rate of false alerts, limit: the product's gate; AP {found.precision:.3f}"
+        for word, rate, limit in (("week", A_WEEK, PRODUCT_AT_WEEK), ("day", A_DAY, PRODUCT_AT_DAY)):
             yield Figure(
-                row=NAME, name=f"{name}, CESNET, 1 a {rate}", value=float(np.mean(values)),
-                interval=recalled(np.concatenate(hits), seed=seeds[0]), gate=(None, limit),
-                note=note + (f"; at one a day: {kinds}" if rate == "day" else ""),
+                row=NAME, name=f"{name}, CESNET, 1 a {word}", value=found.recall(rate),
+                interval=recalled(np.concatenate(found.hits[rate]), seed=seed), gate=(None, limit),
+                note=f"{note}, {len(seeds)} seeds" + (f"; {kinds}" if rate == A_DAY else ""),
             )  # fmt: skip
     for name in _rivals_cesnet.ABSENT:
         yield Figure(row=NAME, name=f"{name}, CESNET", value=0.0, note=NEVER)

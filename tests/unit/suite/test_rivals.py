@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
-from pipelines.suite import _cesnet_protocol as cesnet
-from pipelines.suite import _kitnet, _rival_series, _rival_sets, rivals
+from pipelines.suite import _cesnet_data as cesnet
+from pipelines.suite import _kitnet, _rival_series, _rival_sets, _rivals_cesnet, rivals
 from pipelines.suite.figure import Verdict
 from tests.ground.require import shared_dir
 
@@ -122,34 +122,23 @@ def test_columns_are_grouped_by_what_moves_together_and_ten_at_most() -> None:
     assert sorted(np.concatenate(groups).tolist()) == list(range(13))
 
 
-def test_the_injections_are_the_protocols() -> None:
-    """Forty of each kind, in the judged part only, at the same places for the same seed."""
-    series = cesnet.read(shared_dir("data", cesnet.FOLDER))
-    injected = cesnet.inject(series, seed=0)
-    assert len(series.starts) == 6717
-    assert int(injected.is_attack.sum()) == 158  # as the evidence's own draw gives: two hours were drawn twice
-    assert not injected.is_attack[: injected.judged[0]].any()
-    changed = (injected.values != series.real).any(axis=1)
-    assert (changed <= injected.is_attack).all()
-    again = cesnet.inject(series, seed=0)
-    assert (again.values == injected.values).all()
-    exfil = injected.kinds == "exfil"
-    assert (injected.values[exfil, 2] > series.real[exfil, 2]).all()
-    stronger = cesnet.inject(series, seed=0, strength=2.0)
-    assert (stronger.values[exfil, 2] > injected.values[exfil, 2]).all()
+def test_one_real_hour_a_week_is_above_the_threshold_of_a_rival() -> None:
+    """A rival that knows the injections finds all of them; one that knows nothing finds about its false alerts."""
+    series = cesnet.read(shared_dir("data"))
 
+    def knows(series: cesnet.Series, counts: np.ndarray, seed: int) -> np.ndarray:
+        return np.asarray((counts != series.counts).any(axis=1), dtype=np.float64)
 
-def test_one_real_hour_a_week_is_above_the_threshold() -> None:
-    """Ten weeks: ten real hours; scores that know the attacks find all of them."""
-    hours = 10 * cesnet.WEEK
-    kinds = np.array([""] * hours, dtype="<U5")
-    kinds[:40] = np.tile(cesnet.KINDS, 10)
-    scores = np.arange(hours, dtype=np.float64)
-    scores[:40] = hours + 1.0
-    found = cesnet.measured(scores, cesnet.Injected(values=np.zeros((hours, 9)), kinds=kinds, judged=np.arange(hours)))
-    assert (found.at_week, found.at_day, found.average_precision) == (1.0, 1.0, 1.0)
-    limit = cesnet.threshold(scores[40:], hours=hours, a_week=1.0)
-    assert int((scores[40:] > limit).sum()) == 10
+    def guesses(series: cesnet.Series, counts: np.ndarray, seed: int) -> np.ndarray:
+        return np.random.default_rng(seed).uniform(size=len(counts))
+
+    rates = (1.0, 7.0)
+    found = _rivals_cesnet.found_by("knows", knows, series, seeds=[0], rates=rates)
+    assert (found.precision, found.recall(1.0), found.recall(7.0)) == (1.0, 1.0, 1.0)
+    assert len(found.kinds[0]) == 158  # as the evidence's own draw gives: two hours were drawn twice
+    luck = _rivals_cesnet.found_by("guesses", guesses, series, seeds=[0, 1], rates=rates)
+    assert luck.recall(7.0) == pytest.approx(7 / 168, abs=0.03)
+    assert luck.precision < 0.06
 
 
 @pytest.mark.slow
