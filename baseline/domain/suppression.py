@@ -35,12 +35,21 @@ class Scope(StrEnum):
     WORKLOAD = "workload"  # workload and families, whatever the edges
     ALWAYS = "always"  # as ``edge``, for the longest time there is; then we ask again
 
+    @property
+    def is_of_edges(self) -> bool:
+        """Whether it names edges."""
+        return self in (Scope.EDGE, Scope.ALWAYS)
+
+    @property
+    def is_of_hours(self) -> bool:
+        """Whether it names hours of the week."""
+        return self is Scope.HOUR
+
 
 # An hour of the week comes back in seven days: a week would hold one return at most.
 DEFAULT_S = {
     Scope.HOUR: 28.0 * DAY_S, Scope.EDGE: 7.0 * DAY_S, Scope.WORKLOAD: 7.0 * DAY_S, Scope.ALWAYS: LONGEST_S,
 }  # fmt: skip
-_OF_EDGES = (Scope.EDGE, Scope.ALWAYS)
 
 
 class State(StrEnum):
@@ -125,9 +134,9 @@ def made(
         raise NotAllowed("a dismissal of scope once makes no suppression: nothing later is silenced")
     if not reason.strip():
         raise NotAllowed(f"a dismissal of scope {scope} needs a reason: it decides about what nobody has seen yet")
-    if scope in _OF_EDGES and not alert.edges:
+    if scope.is_of_edges and not alert.edges:
         raise NotAllowed(f"alert {alert.id} names no edges: dismiss it by workload or by hour")
-    if scope is Scope.HOUR and not 0 < len(slots) <= HOURS_MOST:
+    if scope.is_of_hours and not 0 < len(slots) <= HOURS_MOST:
         raise NotAllowed(f"alert {alert.id} spans {len(slots)} hours of the week, {HOURS_MOST} at most are a habit")
     expires_at = now + DEFAULT_S[scope] if until is None else until
     if not now < expires_at <= now + LONGEST_S:
@@ -169,9 +178,9 @@ def matches(suppression: Suppression, deviation: Deviation, *, slot: int) -> boo
     """Whether the deviation is of what was dismissed, however much of it."""
     if deviation.workload != suppression.workload or not suppression.families.issuperset(deviation.families):
         return False
-    if suppression.scope in _OF_EDGES:
+    if suppression.scope.is_of_edges:
         return _carried(deviation.edges, suppression.edges) and not _has_strangers(suppression, deviation)
-    if suppression.scope is Scope.HOUR:
+    if suppression.scope.is_of_hours:
         return slot in suppression.slots and not _has_strangers(suppression, deviation)
     return suppression.scope is Scope.WORKLOAD
 

@@ -33,14 +33,16 @@ def learn(books: Books, alert: Alert, *, before: Disposition) -> Weighting | Non
     if decision is None or not said:
         return None
     group, lesson = group_of(alert.workload), _LESSON[decision.disposition] - _LESSON[before]
-    for _ in range(_TRIES):
+    tries = 0
+    while True:
         newest = books.weightings.newest(group)
         weights = feedback.learned(dict(newest.weights) if newest else {}, said, lesson=lesson)
         try:
             return books.weightings.add(_version(newest, weights, alert=alert, decision=decision))
-        except StaleRevision as error:
-            faster = error
-    raise faster
+        except StaleRevision:
+            tries += 1
+            if tries == _TRIES:
+                raise
 
 
 def _version(newest: Weighting | None, weights: dict[str, float], *, alert: Alert, decision: Decision) -> Weighting:

@@ -119,9 +119,9 @@ def close(
     work.is_changed = True
     facts = work.windower.facts()
     judged = judge(windows, model=model, state=work.judge, options=options, facts=facts)
-    told = divided(judged.deviations, standing or Standing())
-    work.alerts += triage(told.shown, state=work.triage, now=now, standing=standing)
-    work.silences += told.silences()
+    parted = divided(judged.deviations, standing or Standing())
+    work.alerts += triage(parted.shown, state=work.triage, now=now, standing=standing)
+    work.silences += parted.silences()
     work.windows += [(bare(window), vector) for window, vector in zip(windows, judged.vectors, strict=True)]
     work.windows += [(bare(window), extract.vector(window)) for window in corrections]
     for window in (*windows, *corrections):
@@ -130,7 +130,7 @@ def close(
         metrics.count("windows_closed_total", horizon=str(window.horizon_s))
     for deviation in judged.deviations:
         metrics.count("deviations_total", family=deviation.family.value)
-    for suppression, _ in told.silenced:
+    for suppression, _ in parted.silenced:
         metrics.count("deviations_silenced_total", scope=suppression.scope.value)
     for workload, maturity in judged.maturity.items():
         one = facts.get(workload)

@@ -9,14 +9,17 @@ from starlette.responses import Response
 
 from baseline.domain.alert import Alert
 from baseline.domain.restriction import Level, Restriction
+from baseline.domain.suppression import Scope
+from baseline.domain.units import parse_moment
 from baseline.policy.plan import Refusal
 from baseline.ports import Books
-from baseline.services import decide
+from baseline.services import decide, suppress
+from baseline.services.suppress import Asked
 from baseline.web import documented, reading, schemas
 from baseline.web.auth import Viewer
-from baseline.web.changes import Changed, Posted, once
+from baseline.web.changes import JSON, Changed, Posted, once
 from baseline.web.rooms import InRooms, Rooms
-from baseline.web.routes.query import AlertQuery, time_of, workload_of
+from baseline.web.routes.query import AlertQuery, PreviewQuery, time_of, workload_of
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 
@@ -45,6 +48,23 @@ def read_alert(rooms: InRooms, _caller: Viewer, request: Request, alert_id: str)
     return reading.one(request, schemas.alert(alert), revision=alert.revision)
 
 
+@router.get(
+    "/{alert_id}/dismissal-preview", response_model=schemas.PreviewView, responses=documented.problems(404, 409, 422)
+)
+def preview_dismissal(
+    rooms: InRooms, caller: Viewer, alert_id: str, query: Annotated[PreviewQuery, Query()]
+) -> Response:
+    """What dismissing it with this scope would have silenced in the last 30 days. Changes nothing."""
+    now = rooms.clock.now()
+    wish = Asked(scope=Scope(query.scope), until=_until(query.until, now=now), zone=rooms.options.zone)
+    with rooms.library.transaction() as books:
+        # Nobody has given a reason or a name yet.
+        made = suppress.asked(books.alerts.get(alert_id), wish, reason="preview", by=caller.name, now=now)
+        found = suppress.previewed(books, made, now=now)
+    view = schemas.preview(made, found, now=now)
+    return Response(view.model_dump_json(), media_type=JSON)
+
+
 @router.post("/{alert_id}/confirm", response_model=schemas.AlertView, responses=documented.changing())
 def confirm_alert(post: Posted, alert_id: str, body: schemas.ConfirmBody | None = None) -> Response:
     """It was an attack: what is in force is held, its windows never teach."""
@@ -69,7 +89,10 @@ def confirm_alert(post: Posted, alert_id: str, body: schemas.ConfirmBody | None 
 
 @router.post("/{alert_id}/dismiss", response_model=schemas.AlertView, responses=documented.changing())
 def dismiss_alert(post: Posted, alert_id: str, body: schemas.DismissBody | None = None) -> Response:
-    """It was normal: its restriction ends at once, its windows may teach."""
+    """It was normal: its restriction ends at once, its windows may teach.
+
+    A scope wider than `once` also makes a suppression (see `/suppressions`): more of the same is not shown until then.
+    """
     said = body or schemas.DismissBody()
 
     def act(books: Books, revision: int, now: float) -> Changed:
@@ -81,6 +104,12 @@ def dismiss_alert(post: Posted, alert_id: str, body: schemas.DismissBody | None 
             note=said.note,
             revision=revision,
             channels=post.rooms.options.channels,
+            asked=Asked(
+                scope=Scope(said.scope),
+                until=_until(said.until, now=now),
+                zone=post.rooms.options.zone,
+                accepts_hiding_confirmed=said.accept_hiding_confirmed,
+            ),
         )
         return Changed(schemas.alert(alert), alert.revision)
 
@@ -110,6 +139,10 @@ def restrict_alert(post: Posted, alert_id: str, body: schemas.RestrictBody | Non
         return Changed(schemas.restriction(restriction), restriction.revision, where)
 
     return once(post, body=said, act=act)
+
+
+def _until(text: str | None, *, now: float) -> float | None:
+    return None if text is None else parse_moment(text, now=now)
 
 
 def _planner(rooms: Rooms, books: Books, now: float) -> decide.Planner:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 
 from baseline.adapters.sql import codec, cursor, rules
 from baseline.adapters.sql.statements import before, insert_absent
@@ -27,7 +27,7 @@ class SqlSuppressions:
 
     def get(self, suppression_id: str) -> Suppression:
         """NotFound when there is none."""
-        return _suppression(self._row(suppression_id, is_locked=False))
+        return self._read(suppression_id, is_locked=False)
 
     def add(self, suppression: Suppression) -> Suppression:
         """Insert if absent; the stored one either way."""
@@ -38,7 +38,7 @@ class SqlSuppressions:
 
     def update(self, suppression: Suppression) -> Suppression:
         """Replace the revision before this one, but for what it has silenced."""
-        stored = _suppression(self._row(suppression.id, is_locked=True))
+        stored = self._read(suppression.id, is_locked=True)
         if stored.revision != suppression.revision - 1:
             raise StaleRevision(
                 "suppression", suppression.id, expected=suppression.revision - 1, actual=stored.revision
@@ -65,7 +65,7 @@ class SqlSuppressions:
             .where(SUPPRESSIONS.c.ends_at > ending_after)
             .order_by(SUPPRESSIONS.c.made_at, SUPPRESSIONS.c.id)
         )
-        return [_suppression(row) for row in self._connection.execute(query)]
+        return [_suppression(row.id, row.noun, row.silenced) for row in self._connection.execute(query)]
 
     def find(
         self,
@@ -89,15 +89,17 @@ class SqlSuppressions:
         if after is not None:
             at, key = cursor.decode_number(after)
             query = query.where(before(table.made_at, table.id, at=at, key=codec.column(key)))
-        found = [_suppression(row) for row in self._connection.execute(query.limit(limit + 1))]
+        found = [
+            _suppression(row.id, row.noun, row.silenced) for row in self._connection.execute(query.limit(limit + 1))
+        ]
         return cursor.page(found, limit=limit, key=lambda one: cursor.encode(one.made_at, one.id))
 
-    def _row(self, suppression_id: str, *, is_locked: bool) -> Row[Any]:
+    def _read(self, suppression_id: str, *, is_locked: bool) -> Suppression:
         query = select(*_READ).where(SUPPRESSIONS.c.id == codec.column(suppression_id))
         row = self._connection.execute(query.with_for_update() if is_locked else query).one_or_none()
         if row is None:
             raise NotFound("suppression", suppression_id)
-        return row
+        return _suppression(row.id, row.noun, row.silenced)
 
     def _write(self, suppression_id: str, **values: object) -> None:
         where = SUPPRESSIONS.c.id == codec.column(suppression_id)
@@ -116,6 +118,5 @@ def _row(suppression: Suppression) -> dict[str, Any]:
     }
 
 
-def _suppression(row: Row[Any]) -> Suppression:
-    silenced = codec.read(row.silenced, Silenced, key=row.id)
-    return replace(codec.read(row.noun, Suppression, key=row.id), silenced=silenced)
+def _suppression(key: str, noun: str, silenced: str) -> Suppression:
+    return replace(codec.read(noun, Suppression, key=key), silenced=codec.read(silenced, Silenced, key=key))
