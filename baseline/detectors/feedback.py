@@ -17,14 +17,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from baseline.detectors.protocol import UNKNOWN, Arrays
 from baseline.domain.deviation import Family, Reason
-from baseline.features.table import FloatArray
+from baseline.features.table import FloatArray, IntArray
 
 LEAST, MOST = 0.25, 4.0
 STEP = math.log(4.0) / 10.0  # ten decisions of one kind about a voice that spoke alone reach the bound; by judgement
 NODS_NATS = -math.log(0.05)  # what a voice says above p = 0.05 is a nod: it did not raise the alert
 TAKEN_NATS = math.log(100.0)  # most that weights take off a voice: the step from two windows to one window alone
 STRONGEST_NATS = 30.0  # one voice counts up to this; see combine
+FAMILIES = tuple(Family)
+NEW_EDGES_VOICE = "edges"
 Weights = Mapping[str, float]
 
 
@@ -64,9 +67,41 @@ def learned(weights: Weights, said: Mapping[str, float], *, lesson: float) -> di
     return moved
 
 
-def table(weights: Sequence[Weights], names: Sequence[str]) -> FloatArray:
-    """Weights of many workloads as float64 (lines, names), 1 where nothing was learned: what a model set stores."""
-    return np.array([[line.get(name, 1.0) for name in names] for line in weights]).reshape(len(weights), len(names))
+def packed(by_line: Sequence[Weights]) -> dict[str, FloatArray]:
+    """What a model set stores of the weights of its workloads, in order of line: name -> float64 (lines,).
+
+    A name nobody learned anything about has no array, so that a set without feedback has the bytes it always had.
+    """
+    names = sorted({name for weights in by_line for name in weights})
+    return {name: np.array([weights.get(name, 1.0) for weights in by_line]) for name in names}
+
+
+def weighed(
+    arrays: Arrays, nats: Mapping[str, FloatArray], *, lines: IntArray, leading: IntArray
+) -> dict[str, FloatArray]:
+    """Evidence -ln p of each voice, (n,), less what people's decisions take of it.
+
+    ``arrays`` are those of ``packed``; ``lines`` (n,) the workload's line, UNKNOWN loses nothing; ``leading`` (n,) the
+    place in FAMILIES of the family with most evidence. The voice of new edges is always of novelty.
+    """
+    rows = np.arange(len(lines))
+    by_family = np.stack([_of_rows(arrays, family(one), lines) for one in FAMILIES])
+    novelty = np.full(len(lines), FAMILIES.index(Family.NOVELTY))
+    return {
+        name: discounted(
+            evidence,
+            by_voice=_of_rows(arrays, voice(name), lines),
+            by_family=by_family[novelty if name == NEW_EDGES_VOICE else leading, rows],
+        )
+        for name, evidence in nats.items()
+    }
+
+
+def _of_rows(arrays: Arrays, name: str, lines: IntArray) -> FloatArray:
+    """A weight row by row."""
+    if name not in arrays:
+        return np.ones(len(lines))
+    return np.where(lines == UNKNOWN, 1.0, np.asarray(arrays[name], dtype=np.float64)[lines])
 
 
 def discounted(nats: FloatArray, *, by_voice: FloatArray | float, by_family: FloatArray | float = 1.0) -> FloatArray:

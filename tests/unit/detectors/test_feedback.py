@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baseline.detectors import feedback
-from baseline.detectors.feedback import LEAST, MOST, TAKEN_NATS, discounted, learned, shares, table
+from baseline.detectors.feedback import FAMILIES, LEAST, MOST, TAKEN_NATS, discounted, learned, packed, shares, weighed
+from baseline.detectors.protocol import UNKNOWN
 from baseline.domain.deviation import Family, Reason
 
 names = st.sampled_from(["voice:tail", "voice:forest", "voice:edges", "family:volume"])
@@ -103,10 +103,24 @@ class TestWeighing:
             weights = learned(weights, {"voice:tail": 1.0}, lesson=lesson)
             assert discounted(np.array([20.0]), by_voice=weights["voice:tail"])[0] == pytest.approx(20.0)
 
-    def test_weights_of_many_rows_are_taken_row_by_row(self) -> None:
-        """A table of lines and names; what was never learned counts 1."""
-        rows = table([{"voice:tail": 0.5}, {}, {"voice:tail": 2.0}], ["voice:tail", feedback.family(Family.VOLUME)])
-        assert rows.tolist() == [[0.5, 1.0], [1.0, 1.0], [2.0, 1.0]]
-        after = discounted(np.array([4.0, 4.0, 4.0]), by_voice=rows[:, 0], by_family=rows[:, 1])
-        assert after.tolist() == [2.0, 4.0, 4.0]
-        assert table([], ["voice:tail"]).shape == (0, 1)
+    def test_each_row_is_weighed_by_its_own_workload_and_leading_family(self) -> None:
+        """What was never learned counts 1; a newcomer loses nothing; new edges are always of novelty."""
+        arrays = packed([
+            {"voice:tail": 0.5, "family:novelty": 0.5}, {"voice:tail": 2.0, "family:volume": 0.75},
+        ])  # fmt: skip
+        volume = FAMILIES.index(Family.VOLUME)
+        after = weighed(
+            arrays,
+            {"tail": np.full(3, 4.0), "edges": np.full(3, 8.0), "forest": np.array([4.0, np.nan, 4.0])},
+            lines=np.array([0, 1, UNKNOWN]),
+            leading=np.full(3, volume),
+        )
+        assert after["tail"].tolist() == [2.0, 3.0, 4.0]
+        assert after["edges"].tolist() == [4.0, 8.0, 8.0]
+        assert after["forest"][[0, 2]].tolist() == [4.0, 4.0]
+        assert np.isnan(after["forest"][1])
+
+    def test_nothing_learned_is_nothing_stored(self) -> None:
+        """A set without feedback has no array more."""
+        assert packed([{}, {}]) == {}
+        assert packed([{}, {"voice:tail": 0.5}])["voice:tail"].tolist() == [1.0, 0.5]

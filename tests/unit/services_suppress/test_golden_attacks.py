@@ -10,7 +10,7 @@ import pytest
 from baseline.detectors import calibrate, combine, feedback
 from baseline.detectors.combine import under
 from baseline.domain.alert import Alert
-from baseline.domain.deviation import Deviation
+from baseline.domain.deviation import Deviation, Family
 from baseline.domain.suppression import Scope
 from baseline.domain.units import DAY_S, WEEK_S
 from baseline.domain.window import Window
@@ -109,9 +109,14 @@ def test_weights_at_their_least_hide_no_golden_attack(name: str) -> None:
     rows = score._rows([window], np.stack([extract.vector(window)]), [list(window.edges)], model, OPTIONS)
     arrays = model.horizons[60]
     plain = combine.judge(arrays, rows)
-    voices = {
-        voice: np.exp(-feedback.discounted(-np.log(p), by_voice=feedback.LEAST, by_family=feedback.LEAST))
-        for voice, p in plain.voices.items()
-    }
+    least = {feedback.voice(voice): feedback.LEAST for voice in plain.voices}
+    least |= {feedback.family(family): feedback.LEAST for family in Family}
+    left = feedback.weighed(
+        feedback.packed([least] * len(model.lines)),
+        {voice: -np.log(p) for voice, p in plain.voices.items()},
+        lines=rows.workloads,
+        leading=np.zeros(1, dtype=np.int64),
+    )
+    voices = {voice: np.exp(-nats) for voice, nats in left.items()}
     weighed = calibrate.p_values(under(arrays, "final"), rows.workloads, combine.total(voices))
     assert plain.p[0] <= weighed[0] < alpha / score.SINGLE_WINDOW
