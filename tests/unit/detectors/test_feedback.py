@@ -48,7 +48,7 @@ class TestLearning:
         """The others stay where they are."""
         before = {"voice:edges": 0.8}
         after = learned(before, {"voice:tail": 1.0}, lesson=-1.0)
-        assert (after["voice:tail"], after["voice:edges"]) == (pytest.approx(4**-0.1), 0.8)
+        assert after == pytest.approx({"voice:tail": 4**-0.1, "voice:edges": 0.8})
         assert before == {"voice:edges": 0.8}
 
     def test_ten_reach_the_bound_and_no_more_go_past_it(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ EDGE = Asked(scope=Scope.EDGE)
 DAY = 24 * 60  # minutes
 
 
-def before(number: int, **changes: object) -> Alert:
+def before(number: int, **changes: Any) -> Alert:
     """An alert ``number`` minutes before the one that is dismissed."""
     return an_alert(-number, **changes)
 

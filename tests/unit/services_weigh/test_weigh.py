@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ GROUP = SHOP.key
 ALONE = (("tail", 1e-9), ("forest", 0.4), ("edges", 1.0))
 
 
-def told(number: int = 0, **changes: object) -> Alert:
+def told(number: int = 0, **changes: Any) -> Alert:
     """An alert that the tail raised alone."""
     return an_alert(number, voices=ALONE, **changes)
 

@@ -195,9 +195,14 @@ class TestWatch:
 
     def test_the_books_are_not_asked_every_round(self, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
         """Once in five seconds, and when the clock goes back."""
-        asked = []
+        asked: list[float] = []
         real = parts.library.transaction
-        monkeypatch.setattr(parts.library, "transaction", lambda: (asked.append(1), real())[1])
+
+        def counted() -> Any:
+            asked.append(1.0)
+            return real()
+
+        monkeypatch.setattr(parts.library, "transaction", counted)
         watch = SuppressionWatch(parts.library, metrics=CountedMetrics())
         for now in (0.0, 1.0, 4.9, 5.0, 2.0, 3.0):
             watch.refresh(now=now)
