@@ -131,13 +131,16 @@ def dismiss_alert(
     with desk.opened(settings) as books:
         if preview:
             alert = books.alerts.get(alert_id)
-            made = suppress.asked(alert, asked, reason=reason or "preview", by=desk.actor(by), now=now)
-            feedback.print_preview(made, suppress.previewed(books, made, now=now))
+            wanted = suppress.asked(alert, asked, reason=reason or "preview", by=desk.actor(by), now=now)
+            feedback.print_preview(wanted, suppress.previewed(books, wanted, now=now))
             return
         alert = decide.dismiss(
             books, alert_id, by=desk.actor(by), now=now, note=reason, channels=_channels(settings), asked=asked
         )
+        made = suppress.newest_of(books, alert_id)
     _print_alert(alert)
+    if made is not None and scope is not Scope.ONCE:
+        desk.out().print(f"more of the same is not shown until {rfc3339(made.expires_at)}: suppression {made.id}")
 
 
 @restrictions.command("list")

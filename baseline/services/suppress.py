@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from baseline.domain import suppression as suppressions
@@ -69,12 +69,10 @@ def preview(suppression: Suppression, alerts: Iterable[Alert], *, since: float) 
     for alert in alerts:
         if alert.id == suppression.alert_id or alert.workload != suppression.workload:
             continue
-        strongest = _strongest(alert)
-        if not suppressions.matches(suppression, strongest, slot=_slot(suppression, strongest)):
-            continue
-        if not suppressions.is_beyond(suppression, strongest):
+        strongest = as_deviation(alert)
+        if _is_like(suppression, strongest) and not suppressions.is_beyond(suppression, strongest):
             hidden.append(alert)
-        if alert.disposition is Disposition.CONFIRMED:
+        if alert.disposition is Disposition.CONFIRMED and _begins_like(suppression, alert):
             confirmed.append(alert.id)
     days = Counter(rfc3339(alert.opened_at)[:10] for alert in hidden)
     families = Counter(family for alert in hidden for family in alert.families)
@@ -136,6 +134,24 @@ def revoke_of(books: Books, alert_id: str, *, by: str, now: float) -> None:
     for one in list(found):
         if one.state(now=now) is State.ACTIVE:
             revoke(books, one.id, by=by, now=now, note="its alert was confirmed")
+
+
+def as_deviation(alert: Alert) -> Deviation:
+    """The alert as one deviation, of the length of its strongest window."""
+    start, end = next(
+        ((start, end) for start, end, p in alert.timeline if p == alert.p), (alert.window_start, alert.window_end)
+    )
+    return Deviation(
+        workload=alert.workload, window_start=start, window_end=end, p=alert.p, threshold=alert.threshold,
+        family=alert.family, families=alert.families, reasons=alert.reasons, edges=alert.edges,
+        maturity=alert.maturity, model_set=alert.model_set,
+    )  # fmt: skip
+
+
+def newest_of(books: Books, alert_id: str) -> Suppression | None:
+    """What the alert's newest dismissal with a scope made."""
+    found = books.suppressions.find(alert_id=alert_id, limit=1).items
+    return found[0] if found else None
 
 
 class Standing:
@@ -217,20 +233,19 @@ def _silenced(one: Suppression) -> Iterator[tuple[WorkloadId, float, float]]:
         yield one.workload, float(start), float(end)
 
 
+def _is_like(suppression: Suppression, deviation: Deviation) -> bool:
+    return suppressions.matches(suppression, deviation, slot=_slot(suppression, deviation))
+
+
+def _begins_like(suppression: Suppression, alert: Alert) -> bool:
+    """Whether any window of the alert is of what was dismissed, as far as hours tell them apart."""
+    whole = as_deviation(alert)
+    windows = [(start, end) for start, end, _ in alert.timeline] or [(alert.window_start, alert.window_end)]
+    return any(_is_like(suppression, replace(whole, window_start=start, window_end=end)) for start, end in windows)
+
+
 def _slot(suppression: Suppression, deviation: Deviation) -> int:
     return calendar.slot(deviation.window_start, zone=suppression.zone)
-
-
-def _strongest(alert: Alert) -> Deviation:
-    """The alert as one deviation, of the length of its strongest window."""
-    start, end = next(
-        ((start, end) for start, end, p in alert.timeline if p == alert.p), (alert.window_start, alert.window_end)
-    )
-    return Deviation(
-        workload=alert.workload, window_start=start, window_end=end, p=alert.p, threshold=alert.threshold,
-        family=alert.family, families=alert.families, reasons=alert.reasons, edges=alert.edges,
-        maturity=alert.maturity, model_set=alert.model_set,
-    )  # fmt: skip
 
 
 def _every(find: Callable[[str | None], Page[_T]]) -> Iterator[_T]:

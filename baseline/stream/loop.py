@@ -18,7 +18,7 @@ from baseline.services import signs
 from baseline.stream import steps
 from baseline.stream.modelwatch import ModelWatch
 from baseline.stream.status import Stores, StreamOptions, StreamStatus, status_of
-from baseline.stream.suppressionwatch import SuppressionWatch
+from baseline.stream.suppressionwatch import RELOAD_S, SuppressionWatch
 from baseline.stream.trace import Stage, Trace
 from baseline.stream.work import Work, fence_of, fresh, restored
 
@@ -38,7 +38,9 @@ class StreamLoop:
     ) -> None:  # fmt: skip
         self._stores = stores
         self._models = models
-        self._suppressions = SuppressionWatch(stores.library, metrics=metrics)
+        self._suppressions = SuppressionWatch(
+            stores.library, metrics=metrics, reload_s=min(RELOAD_S, options.windows.grace_s / 2)
+        )
         self._decode = decode
         self._clock = clock
         self._metrics = metrics

@@ -16,13 +16,13 @@ from baseline.services.suppress import Standing
 log = structlog.get_logger()
 
 KEPT_S = 14 * DAY_S  # ended ones are read for so long: what is replayed from the log was silenced when it was new
-_RELOAD_S = 5.0
+RELOAD_S = 5.0  # at most; half of the stream's window_delay_s where that is less
 
 
 class SuppressionWatch:
     """Looks into the books now and then."""
 
-    def __init__(self, library: Library, *, metrics: Metrics, reload_s: float = _RELOAD_S) -> None:
+    def __init__(self, library: Library, *, metrics: Metrics, reload_s: float = RELOAD_S) -> None:
         self._library = library
         self._metrics = metrics
         self._reload_s = reload_s

@@ -91,7 +91,8 @@ def confirm_alert(post: Posted, alert_id: str, body: schemas.ConfirmBody | None 
 def dismiss_alert(post: Posted, alert_id: str, body: schemas.DismissBody | None = None) -> Response:
     """It was normal: its restriction ends at once, its windows may teach.
 
-    A scope wider than `once` also makes a suppression (see `/suppressions`): more of the same is not shown until then.
+    A scope wider than `once` also makes a suppression, and Location says where it is: more of the same is not shown
+    until it ends.
     """
     said = body or schemas.DismissBody()
 
@@ -111,7 +112,8 @@ def dismiss_alert(post: Posted, alert_id: str, body: schemas.DismissBody | None 
                 accepts_hiding_confirmed=said.accept_hiding_confirmed,
             ),
         )
-        return Changed(schemas.alert(alert), alert.revision)
+        made = suppress.newest_of(books, alert_id) if said.scope != Scope.ONCE else None
+        return Changed(schemas.alert(alert), alert.revision, f"/api/v1/suppressions/{made.id}" if made else "")
 
     return once(post, body=said, act=act)
 

@@ -23,8 +23,9 @@ def made(alert: Alert) -> list[Suppression]:
 
 def dismissed(baseline: Command, alert: Alert, *more: str) -> Suppression:
     """Dismissed by edge."""
-    baseline.good("alerts", "dismiss", alert.id, "--scope", "edge", "--reason", "backup", "--by", "ada", *more)
+    told = baseline.good("alerts", "dismiss", alert.id, "--scope", "edge", "--reason", "backup", "--by", "ada", *more)
     (one,) = made(alert)
+    assert f"suppression {one.id}" in told
     return one
 
 
@@ -47,7 +48,7 @@ def test_once_is_the_default_and_a_note_is_a_reason(baseline: Command) -> None:
     """As it always was."""
     alert = recent()
     store(alert)
-    baseline.good("alerts", "dismiss", alert.id, "--note", "backup")
+    assert "suppression" not in baseline.good("alerts", "dismiss", alert.id, "--note", "backup")
     assert disposition(alert) is Disposition.DISMISSED
     assert made(alert) == []
 

@@ -131,6 +131,15 @@ class TestPreview:
         found = suppress.preview(a_suppression(), [attack], since=0.0)
         assert (found.alerts, found.confirmed) == ((), (attack.id,))
 
+    def test_an_attack_that_only_began_in_the_hour_counts(self) -> None:
+        """Its strongest window came two hours later, the first one would have been hidden."""
+        start = before(60 * 24 * 7).window_start
+        attack = confirmed(
+            before(60 * 24 * 7, timeline=((start, start + 60, 1e-5), (start + 7200, start + 7260, 1e-6)))
+        )
+        found = suppress.preview(a_suppression(scope=Scope.HOUR), [attack], since=0.0)
+        assert (found.alerts, found.confirmed) == ((), (attack.id,))
+
     def test_nothing_is_changed(self, books: Books) -> None:
         """Looking decides nothing."""
         made = suppress.asked(books.alerts.get(an_alert().id), EDGE, reason="preview", by="ada", now=NOW)

@@ -23,6 +23,7 @@ def suppressed(api: Api, alert_id: str = A0, **more: object) -> str:
     answer = api.post(f"alerts/{alert_id}/dismiss", {**EDGE, **more})
     assert answer.status_code == 200, answer.text
     (made,) = api.get("suppressions", params={"alert": alert_id}).json()["items"]
+    assert answer.headers["location"] == f"/api/v1/suppressions/{made['id']}"
     return str(made["id"])
 
 
@@ -34,7 +35,8 @@ class TestDismissWithScope:
 
     def test_without_a_scope_nothing_later_is_silenced(self, api: Api) -> None:
         """As it always was."""
-        assert api.post(f"alerts/{A0}/dismiss", {"note": "backup"}).status_code == 200
+        answer = api.post(f"alerts/{A0}/dismiss", {"note": "backup"})
+        assert (answer.status_code, "location" in answer.headers) == (200, False)
         assert api.get("suppressions").json()["items"] == []
 
     @pytest.mark.parametrize(
