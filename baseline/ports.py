@@ -426,6 +426,10 @@ class SuppressionBook(Protocol):
         """
         ...
 
+    def mark(self) -> tuple[int, int]:
+        """Another one whenever a suppression was added or changed (not for what was noted); cheap to ask."""
+        ...
+
     def standing(self, *, ending_after: float) -> Sequence[Suppression]:
         """All that end after this time, in order of making."""
         ...

@@ -27,6 +27,7 @@ class SuppressionWatch:
         self._metrics = metrics
         self._reload_s = reload_s
         self._standing: Standing | None = None
+        self._mark: tuple[int, int] | None = None
         self._looked_at = float("-inf")
 
     def refresh(self, *, now: float) -> Standing:
@@ -44,7 +45,10 @@ class SuppressionWatch:
     def _look(self, now: float) -> None:
         try:
             with self._library.transaction() as books:
-                self._standing = Standing(books.suppressions.standing(ending_after=now - KEPT_S))
+                mark = books.suppressions.mark()
+                if self._standing is None or mark != self._mark:
+                    self._standing = Standing(books.suppressions.standing(ending_after=now - KEPT_S))
+                    self._mark = mark
         except OutsideError as error:
             if self._standing is None:
                 raise

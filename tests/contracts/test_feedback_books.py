@@ -120,6 +120,22 @@ class TestSuppressions:
         with library.transaction() as books:
             assert [one.silenced.count for one in books.suppressions.find().items] == [2, 2]
 
+    def test_the_mark_moves_with_every_change_and_with_nothing_else(self, library: Library) -> None:
+        """So that whoever watches reads all of them only when there is something new."""
+        with library.transaction() as books:
+            book = books.suppressions
+            marks = [book.mark()]
+            made = book.add(a_suppression())
+            marks.append(book.mark())
+            book.note(silence(5))
+            book.add(made)
+            assert book.mark() == marks[-1]
+            book.update(suppressions.revoked(made, by="ben", now=MADE + 60))
+            marks.append(book.mark())
+            book.add(a_suppression(an_alert(1)))
+            marks.append(book.mark())
+        assert len(set(marks)) == 4
+
     def test_they_are_listed_newest_first_and_by_what_is_asked(self, library: Library) -> None:
         """By workload, alert and whether they still speak; page by page, each once."""
         cart = an_alert(workload=WorkloadId("east", "shop", "cart"))

@@ -264,6 +264,11 @@ class MemorySuppressions:
                 more = replace(stored, silenced=noted(stored.silenced, windows))
                 self._shelves.suppressions[suppression_id] = more
 
+    def mark(self) -> tuple[int, int]:
+        """How many there are, and how many revisions of them."""
+        found = self._shelves.suppressions.values()
+        return len(found), sum(one.revision for one in found)
+
     def standing(self, *, ending_after: float) -> Sequence[Suppression]:
         """All that end after this time, in order of making."""
         found = [one for one in self._shelves.suppressions.values() if one.ends_at > ending_after]

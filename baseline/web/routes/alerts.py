@@ -112,7 +112,7 @@ def dismiss_alert(post: Posted, alert_id: str, body: schemas.DismissBody | None 
                 accepts_hiding_confirmed=said.accept_hiding_confirmed,
             ),
         )
-        made = suppress.newest_of(books, alert_id) if said.scope != Scope.ONCE else None
+        made = suppress.newest_of(books, alert_id) if said.scope != "once" else None
         return Changed(schemas.alert(alert), alert.revision, f"/api/v1/suppressions/{made.id}" if made else "")
 
     return once(post, body=said, act=act)

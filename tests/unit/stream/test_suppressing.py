@@ -15,6 +15,7 @@ from baseline.domain.errors import Unavailable
 from baseline.domain.suppression import Scope, Suppression
 from baseline.domain.window import Window
 from baseline.features import extract
+from baseline.ports import Silence
 from baseline.services.score import Judged
 from baseline.stream import steps
 from baseline.stream.status import StreamOptions
@@ -207,3 +208,19 @@ class TestWatch:
         for now in (0.0, 1.0, 4.9, 5.0, 2.0, 3.0):
             watch.refresh(now=now)
         assert len(asked) == 3
+
+    def test_they_are_read_anew_only_when_one_was_made_or_changed(self, parts: Parts) -> None:
+        """What the stream itself notes is no change."""
+        loop = parts.loop(options=OFTEN)
+        played(parts, loop, ssh(0, 3), until=2)
+        watch = SuppressionWatch(parts.library, metrics=CountedMetrics())
+        before = watch.refresh(now=0.0)
+        made = dismissed(parts, at=T0 + 145.0)
+        first = watch.refresh(now=10.0)
+        assert first is not before
+        with parts.library.transaction() as books:
+            books.suppressions.note([Silence(made.id, (T0, T0 + 60, 1e-6))])
+        assert watch.refresh(now=20.0) is first
+        with parts.library.transaction() as books:
+            books.suppressions.update(suppressions.revoked(made, by="ben", now=T0 + 265.0))
+        assert watch.refresh(now=30.0) is not first

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from baseline.adapters.sql import codec, cursor, rules
 from baseline.adapters.sql.statements import before, insert_absent
@@ -57,6 +57,13 @@ class SqlSuppressions:
             more = noted(stored, windows)
             if more is not stored:
                 self._write(suppression_id, silenced=codec.write(more))
+
+    def mark(self) -> tuple[int, int]:
+        """How many there are, and how many revisions of them."""
+        count, revisions = self._connection.execute(
+            select(func.count(), func.coalesce(func.sum(SUPPRESSIONS.c.revision), 0)).select_from(SUPPRESSIONS)
+        ).one()
+        return int(count), int(revisions)
 
     def standing(self, *, ending_after: float) -> Sequence[Suppression]:
         """All that end after this time, in order of making."""
