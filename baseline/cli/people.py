@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ from baseline.domain.errors import NotAllowed
 from baseline.domain.restriction import LIVE, Level, Restriction, State
 from baseline.domain.suppression import Scope
 from baseline.domain.units import format_duration, rfc3339
-from baseline.ports import Books, Role
+from baseline.ports import Books, Role, Shelf
 from baseline.services import decide, suppress, tokens
 from baseline.services.suppress import Asked
 from baseline.settings import Settings
@@ -38,6 +39,12 @@ def _planner(settings: Settings, books: Books, *, now: float) -> decide.Planner:
     from baseline.wiring import planning
 
     return planning.planner(settings, books, now=now)
+
+
+def _shelf(settings: Settings) -> Shelf:
+    from baseline.wiring import stores
+
+    return stores.shelf(settings)
 
 
 def _channels(settings: Settings) -> Sequence[str]:
@@ -125,12 +132,13 @@ def dismiss_alert(
     asked = Asked(
         scope=scope,
         until=desk.moment(until, now=now) if until else None,
-        zone=settings.detection.time_zone,
         accepts_hiding_confirmed=accept_hiding_confirmed,
     )
     with desk.opened(settings) as books:
+        alert = books.alerts.get(alert_id)
+        if scope.is_of_hours:
+            asked = replace(asked, zone=suppress.zone_of(_shelf(settings), alert))
         if preview:
-            alert = books.alerts.get(alert_id)
             wanted = suppress.asked(alert, asked, reason=reason or "preview", by=desk.actor(by), now=now)
             feedback.print_preview(wanted, suppress.previewed(books, wanted, now=now))
             return

@@ -14,12 +14,13 @@ from typing import TypeVar
 from baseline.domain import suppression as suppressions
 from baseline.domain.alert import Alert, Disposition
 from baseline.domain.deviation import Deviation, Family
-from baseline.domain.errors import NotAllowed, StaleRevision
+from baseline.domain.errors import GateRefused, ModelSetRejected, NotAllowed, NotFound, StaleRevision
 from baseline.domain.suppression import Scope, State, Suppression
 from baseline.domain.units import DAY_S, rfc3339
 from baseline.domain.workload import WorkloadId
 from baseline.features import calendar
-from baseline.ports import AuditEntry, Books, Page, Silence
+from baseline.ports import AuditEntry, Books, Page, Shelf, Silence
+from baseline.services.train import Recipe
 
 LOOK_BACK_S = 30.0 * DAY_S
 _PAGE = 1000
@@ -33,7 +34,7 @@ class Asked:
 
     scope: Scope = Scope.ONCE
     until: float | None = None  # None: the scope's default
-    zone: str = "UTC"  # the cluster's: hours of the week are local
+    zone: str = "UTC"  # whose hours of the week: see ``zone_of``
     accepts_hiding_confirmed: bool = False
 
 
@@ -47,6 +48,17 @@ class Preview:
     days: tuple[tuple[str, int], ...]  # UTC date, alerts opened; in order
     families: tuple[tuple[Family, int], ...]  # alerts that had this family, most first
     confirmed: tuple[str, ...]  # confirmed attacks of which it would have hidden the whole or the beginning
+
+
+def zone_of(shelf: Shelf, alert: Alert) -> str:
+    """The time zone the alert was judged in, as its model set's recipe says; UTC when the set is no more.
+
+    Holidays are not asked: what runs at three runs at three on a holiday, too.
+    """
+    try:
+        return Recipe.parse(shelf.manifest(alert.model_set).recipe).calendar.zone
+    except (NotFound, ModelSetRejected, GateRefused):
+        return "UTC"
 
 
 def asked(alert: Alert, wish: Asked, *, reason: str, by: str, now: float) -> Suppression:

@@ -30,7 +30,6 @@ class WebOptions:
 
     cluster: str = "default"  # what a bare namespace/name means
     channels: tuple[str, ...] = ()  # whom the outbox tells
-    zone: str = "UTC"  # the cluster's: hours of the week are local
     hold_s: float = HOLD_S  # what a confirmation holds for; a hold may ask for another time
     body_limit: int = 64 * 1024  # bytes of a request
     version: str = "0.1.0"  # said in the OpenAPI document

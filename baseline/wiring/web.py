@@ -40,7 +40,6 @@ def web(settings: Settings, *, clock: Clock, metrics: PrometheusMetrics) -> Iter
             planner=lambda tx, alert, now: planner(settings, tx, now=now)(alert),
             options=WebOptions(
                 cluster=settings.cluster.name,
-                zone=settings.detection.time_zone,
                 channels=tuple(channels(settings)),
                 hold_s=settings.restriction.hold_s,
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -56,8 +57,8 @@ def preview_dismissal(
 ) -> Response:
     """What dismissing it with this scope would have silenced in the last 30 days. Changes nothing."""
     now = rooms.clock.now()
-    wish = Asked(scope=Scope(query.scope), until=_until(query.until, now=now), zone=rooms.options.zone)
     with rooms.library.transaction() as books:
+        wish = _asked(rooms, books, alert_id, scope=Scope(query.scope), until=query.until, now=now)
         # Nobody has given a reason or a name yet.
         made = suppress.asked(books.alerts.get(alert_id), wish, reason="preview", by=caller.name, now=now)
         found = suppress.previewed(books, made, now=now)
@@ -105,10 +106,8 @@ def dismiss_alert(post: Posted, alert_id: str, body: schemas.DismissBody | None 
             note=said.note,
             revision=revision,
             channels=post.rooms.options.channels,
-            asked=Asked(
-                scope=Scope(said.scope),
-                until=_until(said.until, now=now),
-                zone=post.rooms.options.zone,
+            asked=replace(
+                _asked(post.rooms, books, alert_id, scope=Scope(said.scope), until=said.until, now=now),
                 accepts_hiding_confirmed=said.accept_hiding_confirmed,
             ),
         )
@@ -143,8 +142,10 @@ def restrict_alert(post: Posted, alert_id: str, body: schemas.RestrictBody | Non
     return once(post, body=said, act=act)
 
 
-def _until(text: str | None, *, now: float) -> float | None:
-    return None if text is None else parse_moment(text, now=now)
+def _asked(rooms: Rooms, books: Books, alert_id: str, *, scope: Scope, until: str | None, now: float) -> Asked:
+    """How far a dismissal is to reach; only a scope of hours asks in whose zone they are."""
+    zone = suppress.zone_of(rooms.shelf, books.alerts.get(alert_id)) if scope.is_of_hours else "UTC"
+    return Asked(scope=scope, until=None if until is None else parse_moment(until, now=now), zone=zone)
 
 
 def _planner(rooms: Rooms, books: Books, now: float) -> decide.Planner:

@@ -15,7 +15,6 @@ from baseline.domain.suppression import Scope
 from baseline.domain.units import DAY_S, WEEK_S
 from baseline.domain.window import Window
 from baseline.domain.workload import WorkloadId
-from baseline.features import extract
 from baseline.services import score, suppress
 from baseline.services.promote import NEEDED, golden
 from baseline.services.score import JudgeState, judge
@@ -104,19 +103,17 @@ def test_nobody_else_is_silenced(scope: Scope) -> None:
 @pytest.mark.parametrize("name", sorted(NEEDED))
 def test_weights_at_their_least_hide_no_golden_attack(name: str) -> None:
     """Every voice and family dismissed to the bound: each attack still raises by a single window."""
-    window, model = attack(name, at=0), fitted()
-    alpha = OPTIONS.alpha(60, sharing=OPTIONS.sharing(model))
-    rows = score._rows([window], np.stack([extract.vector(window)]), [list(window.edges)], model, OPTIONS)
-    arrays = model.horizons[60]
-    plain = combine.judge(arrays, rows)
-    least = {feedback.voice(voice): feedback.LEAST for voice in plain.voices}
-    least |= {feedback.family(family): feedback.LEAST for family in Family}
+    model, (found,) = fitted(), deviations_of(attack(name, at=0))
+    line = np.array([model.line(WHO)])
+    spoke = dict(found.voices)
+    least = dict.fromkeys(map(feedback.voice, spoke), feedback.LEAST)
+    least |= dict.fromkeys(map(feedback.family, Family), feedback.LEAST)
     left = feedback.weighed(
         feedback.packed([least] * len(model.lines)),
-        {voice: -np.log(p) for voice, p in plain.voices.items()},
-        lines=rows.workloads,
+        {voice: np.array([-np.log(p)]) for voice, p in spoke.items()},
+        lines=line,
         leading=np.zeros(1, dtype=np.int64),
     )
-    voices = {voice: np.exp(-nats) for voice, nats in left.items()}
-    weighed = calibrate.p_values(under(arrays, "final"), rows.workloads, combine.total(voices))
-    assert plain.p[0] <= weighed[0] < alpha / score.SINGLE_WINDOW
+    total = combine.total({voice: np.exp(-nats) for voice, nats in left.items()})
+    (p,) = calibrate.p_values(under(model.horizons[60], "final"), line, total)
+    assert found.p <= p < found.threshold / score.SINGLE_WINDOW

@@ -89,6 +89,15 @@ class TestDismissWithScope:
         assert answers[0].json() == answers[1].json()
         assert len(api.get("suppressions").json()["items"]) == 1
 
+    def test_hours_are_those_the_alert_was_judged_by(self, api: Api) -> None:
+        """The zone is its model set's; UTC where that is no more."""
+        made = api.get(f"suppressions/{suppressed(api, scope='hour')}").json()
+        assert (made["zone"], made["hours"]) == ("Europe/Berlin", ["Mondays at 16 h"])
+        with api.library.transaction() as books:
+            books.alerts.put(an_alert(9, model_set="gone"))
+        found = api.get(f"alerts/{an_alert(9).id}/dismissal-preview", params={"scope": "hour"}).json()
+        assert (found["suppression"]["zone"], found["suppression"]["hours"]) == ("UTC", ["Mondays at 14 h"])
+
 
 class TestPreview:
     def test_a_stranger_is_turned_away(self, api: Api) -> None:
