@@ -197,7 +197,12 @@ def is_beyond(suppression: Suppression, deviation: Deviation) -> bool:
         if amount > SIZE_BEYOND * longer * max(most[name], _MATTERS[name]):
             return True
     longer = _longer(horizon_s, known.horizon_s, known)
-    return any(_is_larger(reason, known, longer=longer) for reason in deviation.reasons if reason.share >= MAIN_SHARE)
+    is_by_rule = not deviation.voices
+    return any(
+        _is_larger(reason, known, longer=longer, is_by_rule=is_by_rule)
+        for reason in deviation.reasons
+        if reason.share >= MAIN_SHARE
+    )
 
 
 def revoked(suppression: Suppression, *, by: str, now: float) -> Suppression:
@@ -238,13 +243,16 @@ def _longer(horizon_s: int, known_s: int, known: Extent) -> float:
     return max(1.0, min(horizon_s, known.lasted_s) / known_s)
 
 
-def _is_larger(reason: Reason, known: Extent, *, longer: float) -> bool:
-    """A feature that has turned round is another event; one that was no reason is bounded by the sums over edges."""
+def _is_larger(reason: Reason, known: Extent, *, longer: float, is_by_rule: bool) -> bool:
+    """A feature that has turned round is another event; one that was no reason is bounded by the sums over edges.
+
+    What a rule found over many windows (a scan, a beacon, a slow theft) is covered only where a rule was dismissed.
+    """
     above = dict(known.above)
     if reason.z <= 0:
         return reason.feature in above and reason.feature not in known.below
     if reason.feature not in above:
-        return reason.feature in known.below
+        return is_by_rule or reason.feature in known.below
     grows = 1.0 if reason.family in (Family.SHAPE, Family.TIMING) else longer  # ratios do not add up over time
     return reason.actual > SIZE_BEYOND * grows * above[reason.feature]
 

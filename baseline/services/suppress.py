@@ -156,7 +156,7 @@ def as_deviation(alert: Alert) -> Deviation:
     return Deviation(
         workload=alert.workload, window_start=start, window_end=end, p=alert.p, threshold=alert.threshold,
         family=alert.family, families=alert.families, reasons=alert.reasons, edges=alert.edges,
-        maturity=alert.maturity, model_set=alert.model_set,
+        maturity=alert.maturity, model_set=alert.model_set, voices=alert.voices,
     )  # fmt: skip
 
 

@@ -194,6 +194,16 @@ class TestBeyond:
         assert is_covered(made, a_deviation(LATER, reasons=(fall,)))
         assert not is_covered(made, a_deviation(LATER, reasons=(reason(actual=1.0, z=6.0),)))
 
+    @pytest.mark.parametrize("scope", WIDER)
+    def test_what_a_rule_found_is_no_deviation_of_a_window(self, scope: Scope) -> None:
+        """A beacon on an edge whose volume was dismissed is shown; a dismissed beacon covers the next."""
+        beacon = reason(feature="beacon", actual=0.9)
+        made = a_suppression(scope=scope, until=T0 + 30 * DAY_S)
+        assert not is_covered(made, a_deviation(A_WEEK, reasons=(beacon,)))
+        assert is_covered(made, a_deviation(A_WEEK, reasons=(beacon,), voices=(("tail", 1e-9),)))
+        dismissed = a_suppression(an_alert(reasons=(beacon,)), scope=scope, until=T0 + 30 * DAY_S)
+        assert is_covered(dismissed, a_deviation(A_WEEK, reasons=(beacon,)))
+
     def test_a_longer_window_may_hold_as_much_more_as_the_alert_lasted(self) -> None:
         """Ten minutes at 312 a minute: 3,120 in a window of an hour are the same; of a single minute they are not."""
         minute = an_alert()

@@ -38,6 +38,7 @@ def deviating(windows: Sequence[Window], **_: Any) -> Judged:
         deviations=found,
         vectors=[extract.vector(window) for window in windows],
         maturity=dict.fromkeys(workloads, Maturity.MATURE),
+        chance_new=dict.fromkeys(workloads),
     )
 
 
