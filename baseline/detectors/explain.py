@@ -9,7 +9,7 @@ import numpy as np
 from baseline.detectors import edges as edge_tables
 from baseline.detectors.protocol import Arrays
 from baseline.detectors.tail import weighted
-from baseline.domain.deviation import EdgeEvidence, Family, Reason
+from baseline.domain.deviation import NEW_EDGE, EdgeEvidence, Family, Reason
 from baseline.domain.edge import Direction, Edge, EdgeKey, Peer
 from baseline.domain.units import format_bytes
 from baseline.domain.window import EdgeCounts, Window
@@ -22,7 +22,6 @@ REASONS = 5
 WEAKEST = 3.0  # weighted residual below which a feature is no reason
 RANGE_SCALES = 2.0  # expected range: centre +- 2 scales, about p5 to p95 with these heavy tails
 EDGES = 32
-NEW_EDGE = "new_edge"
 _COUNTS_EDGES = ("peers_", "external_peers_", "ports_", "edges_", "namespaces_")
 
 

@@ -61,6 +61,7 @@ class Alert:
     timeline: tuple[tuple[int, int, float], ...] = ()  # deviating windows: start, end, p; the newest are kept
     local_labels: tuple[tuple[str, str], ...] = ()
     rollout_at: float | None = None  # the rollout whose new edges these are; None: there was none, or more than that
+    voices: tuple[tuple[str, float], ...] = ()  # of the strongest window: each voice and its own p
     decision: Decision | None = None
     recorded_at: float = 0.0  # processing time of the first write: what latency is measured from
     revision: int = 1
@@ -108,6 +109,7 @@ def opened(deviation: Deviation, *, sentence: str, recorded_at: float) -> Alert:
         timeline=((deviation.window_start, deviation.window_end, deviation.p),),
         local_labels=deviation.local_labels,
         rollout_at=deviation.rollout_at if is_by_rollout(deviation) else None,
+        voices=deviation.voices,
         recorded_at=recorded_at,
     )
 
@@ -171,6 +173,7 @@ def merged(alert: Alert, deviation: Deviation, *, sentence: str) -> Alert:
         sentence=sentence if stronger else alert.sentence,
         reasons=deviation.reasons[:REASONS_KEPT] if stronger else alert.reasons,
         edges=_merged_edges(deviation.edges, alert.edges),
+        voices=deviation.voices if stronger else alert.voices,
         maturity=deviation.maturity,
         timeline=(*alert.timeline, (deviation.window_start, deviation.window_end, deviation.p))[-TIMELINE_KEPT:],
         local_labels=deviation.local_labels or alert.local_labels,

@@ -8,6 +8,8 @@ from enum import StrEnum
 from baseline.domain.edge import Edge
 from baseline.domain.workload import WorkloadId
 
+NEW_EDGE = "new_edge"  # the feature of a reason that tells of peers and ports never used before
+
 
 class Family(StrEnum):
     """Independent kinds of evidence. Two of them agreeing is what an automatic restriction asks for."""
@@ -33,7 +35,7 @@ class Reason:
     """One line of why."""
 
     family: Family
-    feature: str  # name in features.schema, or "new_edge"
+    feature: str  # name in features.schema, or NEW_EDGE
     sentence: str  # "312 connections started; 0 to 14 expected here on Tuesdays at 03 h"
     actual: float
     expected_low: float
@@ -74,6 +76,7 @@ class Deviation:
     model_set: str  # id of the model set that judged
     local_labels: tuple[tuple[str, str], ...] = ()  # labels the log showed for the workload's pods, sorted
     rollout_at: float | None = None  # event time a new version was first seen, when that is less than a day ago
+    voices: tuple[tuple[str, float], ...] = ()  # each voice that was ready, and its own p
 
     @property
     def score(self) -> float:

@@ -270,6 +270,7 @@ def _deviation(
         maturity=model.maturity(window.workload),
         model_set=model.id,
         local_labels=labelled.labels if labelled else (),
+        voices=tuple((name, float(p[at])) for name, p in verdict.voices.items() if np.isfinite(p[at])),
     )
 
 
