@@ -47,11 +47,12 @@ NAME = "negatives"
 NEEDS = ("isp-5min",)
 ZONE = "Europe/Berlin"
 EVENT_DAY = int(datetime(2026, 3, 26, tzinfo=UTC).timestamp())  # a Thursday; the clocks change on the Sunday after
-AUTUMN_DAY = int(datetime(2026, 10, 24, tzinfo=UTC).timestamp())  # the Saturday before
-SPRING_CHANGE = int(datetime(2026, 3, 28, tzinfo=UTC).timestamp())
+AUTUMN_DAY = int(datetime(2026, 10, 24, 18, tzinfo=UTC).timestamp())  # the Saturday before
+SPRING_CHANGE = int(datetime(2026, 3, 28, 18, tzinfo=UTC).timestamp())
 HISTORY_DAYS, AUTUMN_HISTORY_DAYS, QUICK_DAYS = 21, 14, 3
-CHANGE_DAYS = 3  # around a change of the clock
-EVENT_AT = 10 * 12  # step of the day: ten o'clock
+CHANGE_DAYS = 2  # around a change of the clock
+DAY_BEGINS, DAY_LASTS = 6 * HOUR_S, 0.5  # what is judged: twelve hours around the event
+EVENT_AT = 4 * 12  # step of what is judged: ten o'clock (UTC)
 HORIZONS = simulate.HORIZONS_S
 
 
@@ -104,11 +105,11 @@ def figures(data: Path, *, is_quick: bool, seed: int) -> list[Figure]:
     world = World.make(data, seed=seed, is_small=True, zone=ZONE)
     days = QUICK_DAYS if is_quick else HISTORY_DAYS
     spring = Setting.learned(world, until=EVENT_DAY, days=days, is_quick=is_quick)
-    undisturbed = world.traffic(EVENT_DAY, 1)
+    undisturbed = world.traffic(EVENT_DAY + DAY_BEGINS, DAY_LASTS)
     calm = spring.judged(simulate.closed(undisturbed), undisturbed)
     found = [_told("undisturbed day", "alerts", float(len(calm.alerts)), "alerts of 16 workloads in a day")]
     for name, change in EVENTS.items():
-        traffic = world.traffic(EVENT_DAY, 1)
+        traffic = world.traffic(EVENT_DAY + DAY_BEGINS, DAY_LASTS)
         change(traffic, world)
         found += _figures(name, spring.judged(simulate.closed(traffic), traffic), calm)
     found += _holidays(spring, calm)
@@ -223,7 +224,7 @@ EVENTS: Mapping[str, Callable[[Traffic, World], None]] = {
 def _holidays(setting: Setting, calm: Consequences) -> list[Figure]:
     """The day is in the calendar, or it is not."""
     today = datetime.fromtimestamp(EVENT_DAY, UTC).date()
-    traffic = setting.world.traffic(EVENT_DAY, 1, holidays={today})
+    traffic = setting.world.traffic(EVENT_DAY + DAY_BEGINS, DAY_LASTS, holidays={today})
     found = []
     for name, calendar in (("holiday in the calendar", frozenset({today})), ("holiday unknown", frozenset[date]())):
         found += _figures(name, setting.judged(simulate.closed(traffic), traffic, holidays=calendar), calm)
@@ -244,8 +245,8 @@ def _clock_changes(setting: Setting, day: int, season: str) -> list[Figure]:
 
 def _backfill(setting: Setting, calm: Consequences) -> list[Figure]:
     """A node's hour comes an hour late, through the stream's own windowing."""
-    traffic = setting.world.traffic(EVENT_DAY, 1)
-    late_from = EVENT_DAY + EVENT_AT * STEP_S
+    traffic = setting.world.traffic(EVENT_DAY + DAY_BEGINS, DAY_LASTS)
+    late_from = traffic.begin + EVENT_AT * STEP_S
     node = _busiest_node(traffic)
     last = EVENT_AT + 5 * 12
     windower, batches = Windower(), []
