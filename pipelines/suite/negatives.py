@@ -81,9 +81,7 @@ class Setting:
         """The set of one zone."""
         if zone not in self.sets:
             recipe = Recipe(horizons_s=HORIZONS, zone=zone, is_mature=self.is_quick)
-            lesson = self.notebook.lesson(
-                since=self.since, until=self.until, calibrate_from=None, horizons_s=HORIZONS
-            )
+            lesson = self.notebook.lesson(since=self.since, until=self.until, calibrate_from=None, horizons_s=HORIZONS)
             self.sets[zone] = train.opened(*train.fit_lesson(lesson, recipe=recipe, now=self.until, seed=1))
         return self.sets[zone]
 
@@ -235,9 +233,7 @@ def _clock_changes(setting: Setting, day: int, season: str) -> list[Figure]:
     """The days around, whose people get up by the clock on the wall."""
     traffic = setting.world.traffic(day, CHANGE_DAYS)
     nobody = Consequences()
-    found = _figures(
-        f"clock change in {season}", setting.judged(simulate.closed(traffic), traffic, zone=ZONE), nobody
-    )
+    found = _figures(f"clock change in {season}", setting.judged(simulate.closed(traffic), traffic, zone=ZONE), nobody)
     utc = setting.judged(simulate.closed(traffic), traffic, zone="UTC")
     return [*found, _told(f"clock change in {season}, judged in UTC", "alerts", float(len(utc.alerts)),
                           f"{CHANGE_DAYS} days around it; {len({one.id for one in utc.evident})} pass the evidence rule")]  # fmt: skip

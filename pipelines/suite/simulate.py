@@ -344,9 +344,7 @@ def _put(
 ) -> None:  # fmt: skip
     is_source = key.direction is Direction.EGRESS
     where = np.flatnonzero(sums[:, 5])
-    for number, (started, failed, out, back, largest, active) in zip(
-        where.tolist(), sums[where].tolist(), strict=True
-    ):
+    for number, (started, failed, out, back, largest, active) in zip(where.tolist(), sums[where].tolist(), strict=True):
         end = begin + (number + 1) * horizon_s
         sent, got = (out, back) if is_source else (back, out)
         own[number][key] = EdgeCounts(

@@ -68,7 +68,7 @@ def test_brute_force_names_the_one_edge_it_uses() -> None:
     assert found.edges[0].share > 0.9
     assert not found.edges[0].is_new
     assert found.edges[0].normal_rate == pytest.approx(20, rel=0.3)
-    assert found.family is Family.FAN_OUT
+    assert found.families == (Family.VOLUME,)
 
 
 def test_exfiltration_is_carried_by_bytes() -> None:
