@@ -118,7 +118,7 @@ def run(flows: Iterable[Flow], plan: Plan) -> Course:
     Raises GateRefused when the fit part teaches nothing.
     """
     course, windower = Course(), Windower(_HISTORY_OPTIONS)
-    return run_windows(_closed(flows, windower, course), plan, course=course, facts=windower.facts)
+    return run_windows(closed(flows, windower, course), plan, course=course, facts=windower.facts)
 
 
 def run_windows(
@@ -166,7 +166,7 @@ def _fit(notebook: Notebook, plan: Plan, first: float, facts: Mapping[WorkloadId
     return train.opened(manifest, files)
 
 
-def _closed(flows: Iterable[Flow], windower: Windower, course: Course) -> Iterator[list[Window]]:
+def closed(flows: Iterable[Flow], windower: Windower, course: Course) -> Iterator[list[Window]]:
     """Batches of closed windows as the recording's clock moves on.
 
     A recording is complete: every host seen in it is alive while its clock moves, so that silence of a workload is a

@@ -290,7 +290,7 @@ def families(
     """
     evidence = weighted(residuals)
     strongest = [
-        *(max((float(value) for value in evidence[_WITNESSES == family]), default=0.0) for family in Family),
+        *(max((float(value) for value in evidence[family == _WITNESSES]), default=0.0) for family in Family),
         float(evidence[_FAILED_SHARES].max()),
     ]
     found = calibrate.p_values(

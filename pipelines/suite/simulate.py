@@ -132,7 +132,7 @@ class World:
         traffic = Traffic(begin=begin, steps=steps, streams=[])
         self._tenant(traffic, "shop", _graphs.boutique(), self.shop, SHOP_REQUESTS, holidays)
         if self.tickets is not None:
-            calls = [call for call in _graphs.ticket() if TICKET_KEPT >= {call.caller, call.callee}]
+            calls = [call for call in _graphs.ticket() if {call.caller, call.callee} <= TICKET_KEPT]
             self._tenant(traffic, "tickets", calls, self.tickets, TICKET_REQUESTS, holidays)
         return traffic
 
