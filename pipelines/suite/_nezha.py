@@ -86,7 +86,7 @@ def read_pods(folder: Path) -> list[Pod]:
 
 
 def read_faults(folder: Path) -> list[Fault]:
-    """What was injected that day; ``inject_time`` is read, because ``inject_timestamp`` is off by a zone on two days."""
+    """What was injected that day, by ``inject_time``: ``inject_timestamp`` is off by a time zone on two days."""
     found = []
     for path in folder.glob("*-fault_list.json"):
         for faults in json.loads(path.read_text(encoding="utf-8")).values():

@@ -19,27 +19,21 @@ counter reset    a node's Felix restarts: pools count as started once more and o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 
-from baseline.detectors.fitted import FittedSet
-from baseline.domain.deviation import Deviation
 from baseline.domain.edge import PeerKind
 from baseline.domain.errors import MalformedRecord
 from baseline.domain.flow import Heartbeat
-from baseline.domain.units import DAY_S, HOUR_S
+from baseline.domain.units import HOUR_S
 from baseline.domain.window import Window
 from baseline.features.windows import Windower
-from baseline.services import train
-from baseline.services.evaluate import Notebook
-from baseline.services.score import JudgeOptions, JudgeState, judge
-from baseline.services.train import Recipe
 from pipelines.suite import simulate
-from pipelines.suite._automatic import Consequences, consequences, workloads
+from pipelines.suite._automatic import Consequences, workloads
 from pipelines.suite._curves import STEP_S
+from pipelines.suite._learned import HORIZONS_S, Learned
 from pipelines.suite.figure import Figure
 from pipelines.suite.simulate import Traffic, World, outside, pods
 
@@ -53,68 +47,25 @@ HISTORY_DAYS, AUTUMN_HISTORY_DAYS, QUICK_DAYS = 21, 14, 3
 CHANGE_DAYS = 2  # around a change of the clock
 DAY_BEGINS, DAY_LASTS = 6 * HOUR_S, 0.5  # what is judged: twelve hours around the event
 EVENT_AT = 4 * 12  # step of what is judged: ten o'clock (UTC)
-HORIZONS = simulate.HORIZONS_S
-
-
-@dataclass(slots=True, kw_only=True)
-class Setting:
-    """A learned world, and what is judged in it."""
-
-    world: World
-    notebook: Notebook
-    since: int
-    until: int
-    is_quick: bool
-    sets: dict[str, FittedSet] = field(default_factory=dict)  # by zone
-
-    @classmethod
-    def learned(cls, world: World, *, until: int, days: int, is_quick: bool) -> Setting:
-        """History noted; a set is fitted when a zone is asked for."""
-        since = until - days * DAY_S
-        notebook = Notebook()
-        for batch in simulate.closed(world.traffic(since, days)):
-            for window in batch:
-                notebook.add(window)
-        return cls(world=world, notebook=notebook, since=since, until=until, is_quick=is_quick)
-
-    def model(self, zone: str) -> FittedSet:
-        """The set of one zone."""
-        if zone not in self.sets:
-            recipe = Recipe(horizons_s=HORIZONS, zone=zone, is_mature=self.is_quick)
-            lesson = self.notebook.lesson(since=self.since, until=self.until, calibrate_from=None, horizons_s=HORIZONS)
-            self.sets[zone] = train.opened(*train.fit_lesson(lesson, recipe=recipe, now=self.until, seed=1))
-        return self.sets[zone]
-
-    def judged(
-        self, batches: Iterable[list[Window]], traffic: Traffic, *, zone: str = ZONE,
-        holidays: frozenset[date] = frozenset(),
-    ) -> Consequences:  # fmt: skip
-        """What the product makes of closed windows."""
-        options = JudgeOptions(zone=zone, holidays=holidays, horizons_s=HORIZONS)
-        state, known = JudgeState(), simulate.facts(traffic)
-        deviations: list[Deviation] = []
-        for batch in batches:
-            deviations += judge(batch, model=self.model(zone), state=state, options=options, facts=known).deviations
-        return consequences(deviations, known)
 
 
 def figures(data: Path, *, is_quick: bool, seed: int) -> list[Figure]:
     """All events of one history, and the change of the clock in autumn with its own."""
     world = World.make(data, seed=seed, is_small=True, zone=ZONE)
     days = QUICK_DAYS if is_quick else HISTORY_DAYS
-    spring = Setting.learned(world, until=EVENT_DAY, days=days, is_quick=is_quick)
+    spring = Learned.learned(world, until=EVENT_DAY, days=days)
     undisturbed = world.traffic(EVENT_DAY + DAY_BEGINS, DAY_LASTS)
-    calm = spring.judged(simulate.closed(undisturbed), undisturbed)
+    calm = spring.judged(simulate.closed(undisturbed), undisturbed, zone=ZONE)
     found = [_told("undisturbed day", "alerts", float(len(calm.alerts)), "alerts of 16 workloads in a day")]
     for name, change in EVENTS.items():
         traffic = world.traffic(EVENT_DAY + DAY_BEGINS, DAY_LASTS)
         change(traffic, world)
-        found += _figures(name, spring.judged(simulate.closed(traffic), traffic), calm)
+        found += _figures(name, spring.judged(simulate.closed(traffic), traffic, zone=ZONE), calm)
     found += _holidays(spring, calm)
     found += _backfill(spring, calm)
     found += _clock_changes(spring, SPRING_CHANGE, "spring")
     if not is_quick:
-        autumn = Setting.learned(world, until=AUTUMN_DAY, days=AUTUMN_HISTORY_DAYS, is_quick=False)
+        autumn = Learned.learned(world, until=AUTUMN_DAY, days=AUTUMN_HISTORY_DAYS)
         found += _clock_changes(autumn, AUTUMN_DAY, "autumn")
     return found
 
@@ -143,9 +94,10 @@ def _told(name: str, what: str, value: float, note: str) -> Figure:
 
 def _rollout(traffic: Traffic, world: World) -> None:
     """Of the checkout: old pods end while new ones open their pools."""
-    new = pods("shop", "checkoutservice", revision="6d7f8b9c5")
+    new = pods("shop", "checkoutservice", revision=simulate.NEW_REVISION)
     if new != pods("shop", "checkoutservice"):  # the derivation of owners failed: it would be another workload
         raise ValueError("the new ReplicaSet is not the same workload")
+    traffic.rolled[new] = EVENT_AT
     moment = slice(EVENT_AT, EVENT_AT + 3)
     rng = world.rng("rollout", traffic.begin)
     for stream in traffic.of(new):
@@ -166,13 +118,13 @@ def _times(stream: simulate.Stream, factor: float, since: int) -> None:
         array[since:] = (array[since:] * factor).astype(np.int64)
 
 
-def _scale(traffic: Traffic, world: World) -> None:
+def _scale(traffic: Traffic, _: World) -> None:
     """Ten frontends for ten times the clients."""
     for stream in traffic.of(pods("shop", "frontend")):
         _times(stream, 10.0, EVENT_AT)
 
 
-def _scale_same_load(traffic: Traffic, world: World) -> None:
+def _scale_same_load(traffic: Traffic, _: World) -> None:
     """Ten frontends for the same clients: what each pod does for itself is there ten times."""
     front = pods("shop", "frontend")
     for stream in traffic.of(front):
@@ -194,14 +146,14 @@ def _busiest_node(traffic: Traffic) -> str:
     return max(nodes, key=lambda node: len(_on_node(traffic, node)))
 
 
-def _gap(traffic: Traffic, world: World) -> None:
+def _gap(traffic: Traffic, _: World) -> None:
     """Forty-five minutes, beginning and ending within hours."""
     for peer in _on_node(traffic, _busiest_node(traffic)):
         traffic.missing[peer] = np.zeros(traffic.steps, dtype=np.bool_)
         traffic.missing[peer][EVENT_AT + 5 : EVENT_AT + 14] = True
 
 
-def _reset(traffic: Traffic, world: World) -> None:
+def _reset(traffic: Traffic, _: World) -> None:
     """One export counts what a restart forgot that it had counted."""
     for peer in _on_node(traffic, _busiest_node(traffic)):
         for stream in traffic.of(peer):
@@ -219,27 +171,28 @@ EVENTS: Mapping[str, Callable[[Traffic, World], None]] = {
 }
 
 
-def _holidays(setting: Setting, calm: Consequences) -> list[Figure]:
+def _holidays(setting: Learned, calm: Consequences) -> list[Figure]:
     """The day is in the calendar, or it is not."""
     today = datetime.fromtimestamp(EVENT_DAY, UTC).date()
     traffic = setting.world.traffic(EVENT_DAY + DAY_BEGINS, DAY_LASTS, holidays={today})
     found = []
     for name, calendar in (("holiday in the calendar", frozenset({today})), ("holiday unknown", frozenset[date]())):
-        found += _figures(name, setting.judged(simulate.closed(traffic), traffic, holidays=calendar), calm)
+        found += _figures(name, setting.judged(simulate.closed(traffic), traffic, zone=ZONE, holidays=calendar), calm)
     return found
 
 
-def _clock_changes(setting: Setting, day: int, season: str) -> list[Figure]:
+def _clock_changes(setting: Learned, day: int, season: str) -> list[Figure]:
     """The days around, whose people get up by the clock on the wall."""
     traffic = setting.world.traffic(day, CHANGE_DAYS)
     nobody = Consequences()
     found = _figures(f"clock change in {season}", setting.judged(simulate.closed(traffic), traffic, zone=ZONE), nobody)
     utc = setting.judged(simulate.closed(traffic), traffic, zone="UTC")
-    return [*found, _told(f"clock change in {season}, judged in UTC", "alerts", float(len(utc.alerts)),
-                          f"{CHANGE_DAYS} days around it; {len({one.id for one in utc.evident})} pass the evidence rule")]  # fmt: skip
+    passing = len({one.id for one in utc.evident})
+    note = f"{CHANGE_DAYS} days around it; {passing} pass the evidence rule"
+    return [*found, _told(f"clock change in {season}, judged in UTC", "alerts", float(len(utc.alerts)), note)]
 
 
-def _backfill(setting: Setting, calm: Consequences) -> list[Figure]:
+def _backfill(setting: Learned, calm: Consequences) -> list[Figure]:
     """A node's hour comes an hour late, through the stream's own windowing."""
     traffic = setting.world.traffic(EVENT_DAY + DAY_BEGINS, DAY_LASTS)
     late_from = traffic.begin + EVENT_AT * STEP_S
@@ -257,7 +210,7 @@ def _backfill(setting: Setting, calm: Consequences) -> list[Figure]:
         except MalformedRecord:
             dropped += 1
         batches.append(windower.advance(now=at))
-    found = setting.judged((_wanted(batch) for batch in batches if batch), traffic)
+    found = setting.judged((_wanted(batch) for batch in batches if batch), traffic, zone=ZONE)
     return [
         *_figures("backfill", found, calm),
         _told("backfill", "records refused", float(dropped), "late records are corrections of history, not windows"),
@@ -265,7 +218,7 @@ def _backfill(setting: Setting, calm: Consequences) -> list[Figure]:
 
 
 def _wanted(batch: list[Window]) -> list[Window]:
-    return [window for window in batch if window.horizon_s in HORIZONS]
+    return [window for window in batch if window.horizon_s in HORIZONS_S]
 
 
 def _arrivals(

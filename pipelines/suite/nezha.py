@@ -53,7 +53,7 @@ class Watched:
     course: Course
     batches: list[list[Window]] = field(default_factory=list)  # after the fit
     facts: Mapping[WorkloadId, Labelled] = field(default_factory=dict)
-    options: JudgeOptions = JudgeOptions()
+    options: JudgeOptions = field(default_factory=JudgeOptions)
     plain: Consequences = field(default_factory=Consequences)
 
     @property

@@ -42,6 +42,7 @@ NOISE, MEMORY = 0.08, 0.95  # of a link's own level: standard deviation (log) an
 SHOP_REQUESTS, TICKET_REQUESTS = 1500.0, 300.0  # a step, of a typical link at average demand
 POOLED_SHARE = 0.6  # of the links keep their connections
 BACKUP_HOUR = 2
+REVISION, NEW_REVISION = "4b5c6d7f8", "6d7f8b9c5"  # pod-template-hashes: letters that Kubernetes makes them of
 TICKET_KEPT = frozenset({
     "ts-ui-dashboard", "ts-gateway-service", "ts-travel-service", "ts-order-service", "ts-basic-service",
     "ts-seat-service", "ts-station-service", "ts-train-service", "ts-route-service", "ts-config-service",
@@ -50,13 +51,13 @@ TICKET_KEPT = frozenset({
 Labels = tuple[tuple[str, str], ...]
 
 
-def endpoint(namespace: str, name: str, *, revision: str = "4b5c6d7f8") -> Endpoint:
+def endpoint(namespace: str, name: str, *, revision: str = REVISION) -> Endpoint:
     """A Deployment's pods as aggregated flow logs name them."""
     labels = (("app", name), ("pod-template-hash", revision))
     return Endpoint(EndpointKind.WORKLOAD, namespace, "", f"{name}-{revision}-*", "", labels)
 
 
-def pods(namespace: str, name: str, *, revision: str = "4b5c6d7f8") -> Peer:
+def pods(namespace: str, name: str, *, revision: str = REVISION) -> Peer:
     """The peer that those pods are: through the product's own derivation of owners."""
     return peer_of(endpoint(namespace, name, revision=revision))
 
@@ -96,11 +97,17 @@ class Traffic:
     streams: list[Stream]
     missing: dict[Peer, npt.NDArray[np.bool_]] = field(default_factory=dict)
     since: dict[Peer, int] = field(default_factory=dict)  # first step of workloads that arrive later
+    rolled: dict[Peer, int] = field(default_factory=dict)  # first step of a new ReplicaSet
 
     @property
     def starts(self) -> IntArray:
         """Start of each step, epoch seconds."""
         return self.begin + STEP_S * np.arange(self.steps, dtype=np.int64)
+
+    @property
+    def end(self) -> int:
+        """End of the last step, epoch seconds."""
+        return self.begin + STEP_S * self.steps
 
     def of(self, peer: Peer) -> list[Stream]:
         """The links that a workload is an end of."""
@@ -267,11 +274,28 @@ class Known:
     peer_labels: Mapping[Peer, Labels]
 
 
-def facts(traffic: Traffic) -> dict[WorkloadId, Known]:
-    """Labels of every workload and of its peers."""
-    peers = {end for stream in traffic.streams for end in (stream.source, stream.dest)}
-    labels: dict[Peer, Labels] = {peer: (("app", peer.name),) for peer in peers if peer.kind is PeerKind.WORKLOAD}
-    return {workload(peer): Known(labels=own, peer_labels=labels) for peer, own in labels.items()}
+class Log:
+    """What the log shows of workloads as time goes by: their labels, and those of their peers."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        ends = {end for stream in traffic.streams for end in (stream.source, stream.dest)}
+        self._pods = sorted(end for end in ends if end.kind is PeerKind.WORKLOAD)
+        self._known: dict[tuple[Peer, ...], dict[WorkloadId, Known]] = {}
+
+    def facts(self, *, at: float) -> Mapping[WorkloadId, Known]:
+        """Of every workload, with the newest ReplicaSet's hash."""
+        rolled = tuple(peer for peer in self._pods if self._traffic.rolled.get(peer, np.inf) < self._traffic.step(at))
+        if rolled not in self._known:
+            revisions = {peer: NEW_REVISION if peer in rolled else REVISION for peer in self._pods}
+            labels = {
+                peer: endpoint(peer.namespace, peer.name, revision=revision).labels or ()
+                for peer, revision in revisions.items()
+            }
+            self._known[rolled] = {
+                workload(peer): Known(labels=own, peer_labels=labels) for peer, own in labels.items()
+            }
+        return self._known[rolled]
 
 
 def closed(
