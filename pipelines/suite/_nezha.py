@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from baseline.domain.flow import Action, Counts, Endpoint, EndpointKind, Flow, Reporter
@@ -76,11 +77,16 @@ def read_pods(folder: Path) -> list[Pod]:
         frame["minute"] = times.astype("datetime64[s, UTC]").astype("int64") // MINUTE_S * MINUTE_S
         frame = frame.drop_duplicates("minute", keep="last").sort_values("minute")
         received, sent = (
-            (frame[name].fillna(0.0).clip(lower=0.0) * MINUTE_S).round().astype("int64").to_numpy()
+            np.asarray((frame[name].fillna(0.0).clip(lower=0.0) * MINUTE_S).round(), dtype=np.int64)
             for name in ("NetworkReceiveBytes", "NetworkTransmitBytes")
         )
         pods.append(
-            Pod(name=str(frame["PodName"].iloc[0]), minutes=frame["minute"].to_numpy(), received=received, sent=sent)
+            Pod(
+                name=str(frame["PodName"].iloc[0]),
+                minutes=np.asarray(frame["minute"], dtype=np.int64),
+                received=received,
+                sent=sent,
+            )
         )
     return pods
 

@@ -24,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from baseline.domain.edge import PeerKind
+from baseline.domain.edge import Peer, PeerKind
 from baseline.domain.errors import MalformedRecord
-from baseline.domain.flow import Heartbeat
+from baseline.domain.flow import Flow, Heartbeat
 from baseline.domain.units import HOUR_S
 from baseline.domain.window import Window
 from baseline.features.windows import Windower
@@ -136,7 +136,7 @@ def _scale_same_load(traffic: Traffic, _: World) -> None:
             stream.bytes_in[EVENT_AT:] *= 10
 
 
-def _on_node(traffic: Traffic, node: str) -> list[simulate.Peer]:
+def _on_node(traffic: Traffic, node: str) -> list[Peer]:
     ends = {end for stream in traffic.streams for end in (stream.source, stream.dest)}
     return sorted(end for end in ends if end.kind is PeerKind.WORKLOAD and simulate.node_of(end) == node)
 
@@ -221,9 +221,7 @@ def _wanted(batch: list[Window]) -> list[Window]:
     return [window for window in batch if window.horizon_s in HORIZONS_S]
 
 
-def _arrivals(
-    traffic: Traffic, node: str, late_from: int, last: int
-) -> Iterable[tuple[float, simulate.Flow | Heartbeat]]:
+def _arrivals(traffic: Traffic, node: str, late_from: int, last: int) -> Iterable[tuple[float, Flow | Heartbeat]]:
     """Every record with the time it reaches the log: two seconds after its end, or an hour late."""
     for flow in simulate.flows(traffic, first=EVENT_AT - 3 * 12, last=last):
         is_late = flow.host == node and late_from <= flow.start < late_from + HOUR_S

@@ -16,6 +16,7 @@ workload deviates in a window that overlaps it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ import numpy as np
 from baseline.domain.deviation import Deviation
 from baseline.domain.edge import Peer
 from baseline.domain.units import HOUR_S
+from baseline.features.table import IntArray
 from pipelines.suite import simulate
 from pipelines.suite._automatic import consequences
 from pipelines.suite._curves import STEP_S
@@ -118,13 +120,13 @@ def _twin(traffic: Traffic, world: World, stream: Stream, *, old: Peer, new: Pee
     factor = np.exp(world.rng("twin", new, stream.dest).normal(0.0, 0.2, size=traffic.steps) * 0.3)
     source = new if stream.source == old else stream.source
     dest = new if stream.dest == old else stream.dest
-    arrays = {
-        name: (getattr(stream, name) * factor).astype(np.int64)
-        for name in ("started", "failed", "bytes_out", "bytes_in")
-    }
     traffic.streams.append(
-        Stream(source=source, dest=dest, port=stream.port, protocol=stream.protocol, pool=stream.pool, **arrays)
-    )
+        replace(
+            stream, source=source, dest=dest, started=(stream.started * factor).astype(np.int64),
+            failed=stream.failed.copy(), bytes_out=(stream.bytes_out * factor).astype(np.int64),
+            bytes_in=(stream.bytes_in * factor).astype(np.int64),
+        )
+    )  # fmt: skip
 
 
 def _strikes(traffic: Traffic, world: World) -> list[Strike]:
@@ -144,10 +146,18 @@ def _strike(
     traffic: Traffic, strike: Strike, dest: Peer, port: int, *, started: int, failed: int, out: int, back: int
 ) -> None:
     """Some connections in each window of the attack."""
-    arrays = {name: np.zeros(traffic.steps, dtype=np.int64) for name in ("started", "failed", "bytes_out", "bytes_in")}
-    for name, value in (("started", started), ("failed", failed), ("bytes_out", out), ("bytes_in", back)):
-        arrays[name][strike.step : strike.step + ATTACK_STEPS] = value
-    traffic.streams.append(Stream(source=strike.who, dest=dest, port=port, **arrays))
+
+    def during(value: int) -> IntArray:
+        array = np.zeros(traffic.steps, dtype=np.int64)
+        array[strike.step : strike.step + ATTACK_STEPS] = value
+        return array
+
+    traffic.streams.append(
+        Stream(
+            source=strike.who, dest=dest, port=port, started=during(started), failed=during(failed),
+            bytes_out=during(out), bytes_in=during(back),
+        )
+    )  # fmt: skip
 
 
 def _sweep(traffic: Traffic, strike: Strike) -> None:

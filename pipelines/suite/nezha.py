@@ -1,9 +1,9 @@
 """Row: four days of injected faults and pod churn must restrict nobody; ten real attacks on the same workloads must.
 
 Real metrics laid on a call graph as flows (``_nezha`` says how). For each of the two systems the product learns the
-first thirteen hours of the first day, faults included, without labels, and judges what follows: the rest of that day and
-the whole second one, on which every Train Ticket pod is another (churn). The short history counts as a whole
-observation period. Every deviation is grouped, planned and shown to the guards.
+first thirteen hours of the first day, faults included, without labels, and judges what follows: the rest of that day
+and the whole second one, on which every Train Ticket pod is another (churn). The history counts as a whole observation
+period. Every deviation is grouped, planned and shown to the guards.
 
 *overlays*: the same sets, the same settings and the same windows, with ten attacks laid on workloads and minutes drawn
 by the seed (``_overlays``): passed when an alert of that workload passes the evidence rule while the attack lasts.
@@ -136,10 +136,10 @@ def _calm(one: Watched, data: Path) -> list[Figure]:
     faults = [fault for day in _nezha.SYSTEMS[one.system] for fault in _nezha.read_faults(data / _nezha.FOLDER / day)]
     since = min(window.start for batch in one.batches for window in batch)
     judged = sum(fault.at >= since for fault in faults)
-    note = f"{one.course.hours_tested:.1f} h judged, {judged} faults in them; at {', '.join(workloads(list(one.plain.alerts.values()))) or 'nobody'}"
-    return [
-        Figure(row=NAME, name=f"{one.system}: alerts", value=float(len(one.plain.alerts)), unit="alerts", note=note)
-    ]
+    at = ", ".join(workloads(list(one.plain.alerts.values()))) or "nobody"
+    note = f"{one.course.hours_tested:.1f} h judged, {judged} faults in them; at {at}"
+    value = float(len(one.plain.alerts))
+    return [Figure(row=NAME, name=f"{one.system}: alerts", value=value, unit="alerts", note=note)]
 
 
 def _attacked(watched: Sequence[Watched], data: Path, *, is_quick: bool, seed: int) -> list[Figure]:
@@ -157,12 +157,10 @@ def _attacked(watched: Sequence[Watched], data: Path, *, is_quick: bool, seed: i
             is_passed = any(_is_about(alert, laid) for alert in found.evident)
             (passed if is_passed else missed).append(f"{laid.attack.name} on {laid.workload.name}")
     note = f"of {len(attacks)} real attacks; not passed: {', '.join(missed) or 'none'}"
-    limits: dict[str, tuple[float | None, float | None]] = (
-        {} if is_quick else {"gate": (8.0, None), "goal": (float(OVERLAYS), None)}
-    )
+    gate, goal = (None, None) if is_quick else ((8.0, None), (float(OVERLAYS), None))
     return [
         Figure(row=NAME, name="overlays that pass the evidence rule", value=float(len(passed)), unit="attacks",
-               note=note, **limits),
+               gate=gate, goal=goal, note=note),
         Figure(row=NAME, name="overlays alerted", value=float(len(alerted)), unit="attacks", note="of the same"),
     ]  # fmt: skip
 
