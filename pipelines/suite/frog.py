@@ -66,7 +66,7 @@ def figures(data: Path, *, is_quick: bool, seed: int) -> list[Figure]:
     from_s = BEGIN + history * DAY_S
     traffic = world.traffic(BEGIN, history + grows)
     calm = _noted(traffic)
-    _heat(traffic, since=from_s)
+    heat(traffic, since=from_s)
     heated = _noted(traffic)
     calm_ride = _ride(calm, traffic, from_s=from_s, days=grows, every=RETRAINED_EVERY["weekly"], seed=seed)
     found = []
@@ -94,7 +94,7 @@ def _figures(rhythm: str, ride: Ride, without: Ride, *, from_s: int, is_quick: b
     ]  # fmt: skip
 
 
-def _heat(traffic: Traffic, *, since: int) -> None:
+def heat(traffic: Traffic, *, since: int) -> None:
     """A little more every day on the one link, in both directions as its protocol answers."""
     days = np.floor((traffic.starts - since) / DAY_S)
     factor = GROWTH ** np.maximum(days + 1, 0.0)

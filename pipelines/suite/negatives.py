@@ -43,7 +43,7 @@ ZONE = "Europe/Berlin"
 EVENT_DAY = int(datetime(2026, 3, 26, tzinfo=UTC).timestamp())  # a Thursday; the clocks change on the Sunday after
 AUTUMN_DAY = int(datetime(2026, 10, 24, 18, tzinfo=UTC).timestamp())  # the Saturday before
 SPRING_CHANGE = int(datetime(2026, 3, 28, 18, tzinfo=UTC).timestamp())
-HISTORY_DAYS, AUTUMN_HISTORY_DAYS, QUICK_DAYS = 21, 14, 3
+HISTORY_DAYS, AUTUMN_HISTORY_DAYS, QUICK_DAYS = 21, 14, 2
 CHANGE_DAYS = 2  # around a change of the clock
 DAY_BEGINS, DAY_LASTS = 6 * HOUR_S, 0.5  # what is judged: twelve hours around the event
 EVENT_AT = 4 * 12  # step of what is judged: ten o'clock (UTC)

@@ -37,7 +37,7 @@ from pipelines.suite.simulate import Stream, Traffic, World, outside, pods
 NAME = "newcomers"
 NEEDS = ("isp-5min",)
 ARRIVAL = EVENT_DAY + 8 * HOUR_S
-HISTORY_DAYS, QUICK_DAYS = 21, 3
+HISTORY_DAYS, QUICK_DAYS = 21, 2
 ZONE = "UTC"
 AGES = ((0, 1), (1, 6), (6, 24))  # hours
 ATTACKED_AT_H = (0.5, 3.0, 9.0, 16.0)

@@ -71,6 +71,19 @@ def test_brute_force_names_the_one_edge_it_uses() -> None:
     assert found.families == (Family.VOLUME,)
 
 
+def test_a_service_that_grows_is_one_family_of_evidence_and_not_four() -> None:
+    """Thirty times the connections, bytes and failures on known edges: one fact, so nothing acts on it alone."""
+    base = minute("web", UNTIL, rng=np.random.default_rng(2))
+    grown = {
+        key: counts(30 * one.started, at=UNTIL + 50.0, size=800, failed=2 * one.started // 10)
+        for key, one in base.edges.items()
+    }
+    window = Window(workload=base.workload, start=base.start, end=base.end, edges=grown)
+    found = judge([window], model=fitted(), state=JudgeState(), options=OPTIONS).deviations[0]
+    assert found.p < found.threshold / 50
+    assert found.families == (Family.VOLUME,)
+
+
 def test_exfiltration_is_carried_by_bytes() -> None:
     """Few connections and many bytes: volume, and the edge that took them."""
     leak = EdgeKey(Direction.EGRESS, Peer(PeerKind.ADDRESS, "", "203.0.113.9"), 443, "tcp")
