@@ -20,7 +20,6 @@ import numpy as np
 
 from baseline.domain.alert import Alert
 from baseline.domain.deviation import Deviation
-from baseline.domain.edge import Peer
 from baseline.domain.flow import Flow
 from baseline.domain.units import HOUR_S, MINUTE_S, WEEK_S
 from baseline.domain.window import Window
@@ -34,6 +33,7 @@ from pipelines.suite import _nezha, _overlays
 from pipelines.suite._automatic import Consequences, consequences, workloads
 from pipelines.suite._overlays import Attack, Laid
 from pipelines.suite.figure import Figure
+from pipelines.suite.simulate import Known
 
 NAME = "nezha"
 NEEDS = (_nezha.FOLDER, "otrf-apt29")
@@ -42,7 +42,6 @@ OVERLAYS = 10
 APT_HOSTS = ("day1/NASHUA", "day1/SCRANTON", "day2/UTICA-A", "day2/UTICA-D")
 WESTERMO_KINDS = ("port-scan-1", "port-scan-2", "ssh-bruteforce")  # two of each
 QUICK_S, QUICK_LEARN_S = 5 * HOUR_S, 3 * HOUR_S  # of the first day
-Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,14 +60,6 @@ class Watched:
         """Alerts that the settings allow in the time judged."""
         workloads = len({window.workload for batch in self.batches for window in batch})
         return workloads * self.course.hours_tested * HOUR_S / WEEK_S * self.options.alerts_per_week
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Labels of a workload and of its peers: ``services.score.Labelled``."""
-
-    labels: Labels
-    peer_labels: Mapping[Peer, Labels]
 
 
 def figures(data: Path, *, is_quick: bool, seed: int) -> list[Figure]:
@@ -203,7 +194,12 @@ def _judged(one: Watched, overlays: Sequence[Laid]) -> Consequences:
         raise ValueError(f"{one.system}: nothing was judged")
     labels = _overlays.peer_labels(overlays)
     known = {
-        who: Known(labels=seen.labels, peer_labels={**seen.peer_labels, **labels}) for who, seen in one.facts.items()
+        who: Known(
+            labels=seen.labels,
+            peer_labels={**seen.peer_labels, **labels},
+            rollout_at=getattr(seen, "rollout_at", None),
+        )
+        for who, seen in one.facts.items()
     }
     state = JudgeState()
     deviations: list[Deviation] = []

@@ -272,6 +272,7 @@ class Known:
 
     labels: Labels
     peer_labels: Mapping[Peer, Labels]
+    rollout_at: float | None = None  # event time its newest version was first seen
 
 
 class Log:
@@ -293,7 +294,14 @@ class Log:
                 for peer, revision in revisions.items()
             }
             self._known[rolled] = {
-                workload(peer): Known(labels=own, peer_labels=labels) for peer, own in labels.items()
+                workload(peer): Known(
+                    labels=own,
+                    peer_labels=labels,
+                    rollout_at=float(self._traffic.begin + STEP_S * self._traffic.rolled[peer])
+                    if peer in rolled
+                    else None,
+                )
+                for peer, own in labels.items()
             }
         return self._known[rolled]
 
