@@ -5,9 +5,9 @@ and ``NetworkTransmitBytes`` are bytes a second (``x 60``). They are laid on the
 seen by that pod's own reporter: half of what it sends goes to a telemetry collector (its transmit rate is ten times its
 receive rate even where it serves nobody), the other half is shared evenly by its callers (answers) and callees
 (requests); what it receives is shared evenly by callers, callees and, at a tenth of a share, the collector. So the two
-ends of an edge each tell what their own pod's counters say. Connections: one for every 8 KiB received on an edge from
-a caller and for every 8 KiB sent to a callee, at least one alive: a count that follows volume, as with a fixed request
-size. Ports are Online Boutique's own; Train Ticket's are taken to be 8080. What the metrics do not show (databases,
+ends of an edge each tell what their own pod's counters say. Connections: Online Boutique speaks gRPC and telemetry goes
+by OTLP, which keep theirs: one is open and none is started. Train Ticket speaks HTTP: one for every 8 KiB received on an
+edge from a caller or sent to a callee, a count that follows volume, as with a fixed request size. Ports are Online Boutique's own; Train Ticket's are taken to be 8080. What the metrics do not show (databases,
 DNS, failures) is absent.
 
 **Trap.** Some pods of 2022-08-22 have clocks that are 200,000,000 s ahead (2028): ``Time`` tells the right minute, so
@@ -40,6 +40,7 @@ SYSTEMS: Mapping[str, tuple[str, ...]] = {
     "boutique": ("2022-08-22", "2022-08-23"),
     "ticket": ("2023-01-29", "2023-01-30"),
 }
+KEEPS = frozenset({"boutique"})  # gRPC
 GRAPHS = {"boutique": _graphs.boutique, "ticket": _graphs.ticket}
 FOLDER = "nezha-k8s-metrics"
 NODES = 4
@@ -112,9 +113,8 @@ def endpoint(namespace: str, pod: str) -> Endpoint:
 
 def flows(pods: Sequence[Pod], system: str) -> Iterator[Flow]:
     """Records of one day, a minute each, in order of time."""
-    graph = GRAPHS[system]()
     ends = {pod.workload: endpoint(system, pod.name) for pod in pods}
-    links = {pod.name: _links(pod.workload, graph, ends) for pod in pods}
+    links = {pod.name: _links(pod.workload, system, ends) for pod in pods}
     rows = sorted(
         (int(minute), number, place) for number, pod in enumerate(pods) for place, minute in enumerate(pod.minutes)
     )
@@ -135,22 +135,23 @@ class _Link(NamedTuple):
     port: int
     sent: float
     received: float
+    is_kept: bool  # its connections stay open
 
 
-def _links(own: str, graph: Sequence[_graphs.Call], ends: Mapping[str, Endpoint]) -> list[_Link]:
+def _links(own: str, system: str, ends: Mapping[str, Endpoint]) -> list[_Link]:
     beside: list[tuple[bool, Endpoint, int]] = []
-    for call in graph:
+    for call in GRAPHS[system]():
         if own in (call.caller, call.callee):
             is_caller = own == call.caller
             other = call.callee if is_caller else call.caller
             beside.append((is_caller, ends.get(other) or unrecorded(other), call.port))
     whole = len(beside) + COLLECTOR_WEIGHT
     links = [
-        _Link(is_caller, other, port, (1 - COLLECTOR_SHARE) / len(beside), 1 / whole)
+        _Link(is_caller, other, port, (1 - COLLECTOR_SHARE) / len(beside), 1 / whole, is_kept=system in KEEPS)
         for is_caller, other, port in beside
     ]
     share = COLLECTOR_SHARE if beside else 1.0
-    return [*links, _Link(True, unrecorded("otel-collector"), 4317, share, COLLECTOR_WEIGHT / whole)]
+    return [*links, _Link(True, unrecorded("otel-collector"), 4317, share, COLLECTOR_WEIGHT / whole, is_kept=True)]
 
 
 def unrecorded(name: str) -> Endpoint:
@@ -164,7 +165,7 @@ def _minute(
 ) -> Iterator[Flow]:
     for link in links:
         out, back = round(link.sent * sent), round(link.received * received)
-        started = round((out if link.is_caller else back) / BYTES_A_CONNECTION)
+        started = 0 if link.is_kept else round((out if link.is_caller else back) / BYTES_A_CONNECTION)
         source, dest = (own, link.other) if link.is_caller else (link.other, own)
         yield Flow(
             cluster=CLUSTER, host=host, reporter=Reporter.SRC if link.is_caller else Reporter.DST, action=Action.ALLOW,
