@@ -6,9 +6,9 @@ seen by that pod's own reporter: half of what it sends goes to a telemetry colle
 receive rate even where it serves nobody), the other half is shared evenly by its callers (answers) and callees
 (requests); what it receives is shared evenly by callers, callees and, at a tenth of a share, the collector. So the two
 ends of an edge each tell what their own pod's counters say. Connections: Online Boutique speaks gRPC and telemetry goes
-by OTLP, which keep theirs: one is open and none is started. Train Ticket speaks HTTP: one for every 8 KiB received on an
-edge from a caller or sent to a callee, a count that follows volume, as with a fixed request size. Ports are Online Boutique's own; Train Ticket's are taken to be 8080. What the metrics do not show (databases,
-DNS, failures) is absent.
+by OTLP, which keep theirs: one is open and none is started. Train Ticket speaks HTTP: one for every 8 KiB received on
+an edge from a caller or sent to a callee, a count that follows volume, as with a fixed request size. Ports are Online
+Boutique's own; Train Ticket's are taken to be 8080. What the metrics do not show (databases, DNS, failures) is absent.
 
 **Trap.** Some pods of 2022-08-22 have clocks that are 200,000,000 s ahead (2028): ``Time`` tells the right minute, so
 it is read and ``TimeStamp`` is not. Minutes are aligned down; of two rows in a minute the later counts.

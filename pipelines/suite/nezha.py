@@ -1,8 +1,9 @@
 """Row: four days of injected faults and pod churn must restrict nobody; ten real attacks on the same workloads must.
 
 Real metrics laid on a call graph as flows (``_nezha`` says how). For each of the two systems the product learns the
-first day (20 and 15 hours), faults included, without labels, and judges the second (12 hours each), on which every Train
-Ticket pod is another. The history counts as a whole observation period. Every deviation is grouped, planned and shown to the guards.
+first day (20 and 15 hours), faults included, without labels, and judges the second (12 hours each), on which every
+Train Ticket pod is another. The history counts as a whole observation period. Every deviation is grouped, planned and
+shown to the guards.
 
 *overlays*: the same sets, the same settings and the same windows, with ten attacks laid on workloads and minutes drawn
 by the seed (``_overlays``): passed when an alert of that workload passes the evidence rule while the attack lasts.
