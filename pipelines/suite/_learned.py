@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from baseline.detectors.fitted import FittedSet
 from baseline.domain.deviation import Deviation
 from baseline.domain.units import DAY_S
 from baseline.domain.window import Window
+from baseline.features.calendar import Calendar
 from baseline.services import train
 from baseline.services.evaluate import Notebook
 from baseline.services.score import JudgeOptions, JudgeState, judge
@@ -46,7 +47,7 @@ class Learned:
         """The set of one zone."""
         if zone not in self.sets:
             is_short = self.until - self.since < MATURE_DAYS * DAY_S
-            recipe = Recipe(horizons_s=HORIZONS_S, zone=zone, is_mature=is_short)
+            recipe = Recipe(horizons_s=HORIZONS_S, calendar=Calendar(zone=zone), is_mature=is_short)
             lesson = self.notebook.lesson(
                 since=self.since, until=self.until, calibrate_from=None, horizons_s=HORIZONS_S
             )
@@ -57,9 +58,10 @@ class Learned:
         self, batches: Iterable[list[Window]], traffic: Traffic, *, zone: str, holidays: Collection[date] = ()
     ) -> list[Deviation]:
         """What the product says of closed windows."""
-        options = JudgeOptions(zone=zone, holidays=frozenset(holidays), horizons_s=HORIZONS_S)
+        options = JudgeOptions(horizons_s=HORIZONS_S)
         state, known = JudgeState(), simulate.Log(traffic)
-        model = self.model(zone)
+        # A holiday after the history: the set is the one that a fit with it in the calendar makes.
+        model = replace(self.model(zone), calendar=Calendar(zone=zone, holidays=frozenset(holidays)))
         found: list[Deviation] = []
         for batch in batches:
             facts = known.facts(at=batch[-1].end)
