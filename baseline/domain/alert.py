@@ -117,10 +117,9 @@ def absorbs(alert: Alert, deviation: Deviation) -> bool:
     """Whether the deviation is more of what the alert already tells.
 
     Same workload, close enough in time, and about no other peers (at most some known ones beside): an attack that moves
-    on to another victim needs
-    eyes, and edges to restrict, of its own, above all when the alert before it was dismissed. Where the deviation
-    names no main peer, the same family decides. New edges and nothing else after one rollout are one alert, whoever
-    the peers are: a new version brings its dependencies over hours.
+    on to another victim needs eyes, and edges to restrict, of its own, above all when the alert before it was
+    dismissed. Where the deviation names no main peer, the same family decides. New edges and nothing else after one
+    rollout are one alert, whoever the peers are: a new version brings its dependencies over hours.
     """
     if alert.workload != deviation.workload:
         return False

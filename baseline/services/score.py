@@ -25,7 +25,7 @@ from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import extract, schema
 from baseline.features.table import FloatArray
-from baseline.services import novelty, watch
+from baseline.services import novelty, told, watch
 from baseline.services.following import Following
 from baseline.services.judging import JudgeState
 from baseline.services.novelty import Novel
@@ -36,6 +36,7 @@ SINGLE_WINDOW = 100.0  # one window alone raises below alpha / this; two of thre
 FAMILY_MARGIN = 30.0  # a family is past its own threshold below alpha x this, by its own p
 SHAPE_ALONE_NEVER = (Family.SHAPE, Family.TIMING)
 _AMOUNTS = ("connections_out", "connections_in", "busiest_edge_")  # more of the same, whatever schema calls them
+ROLLOUT_PAUSE_S = 900  # after a rollout, in which nothing is acted on without a person
 CONFIRMED = 0.1  # a caller that its callee's deviation blames is raised below this: two reporters agree
 MAIN_CALLER = 0.5  # share of a deviation that makes a caller the one to blame
 ECHO_S = 600  # a callee's deviation within this after its caller's is the same event
@@ -144,7 +145,7 @@ def _judge_batch(
 
     def deviation(at: int) -> Deviation:
         one = _deviation(windows[at], at, rows, verdict, novel[at], model, alpha, facts.get(windows[at].workload))
-        return replace(one, rollout_at=rollouts[at])
+        return _paused(replace(one, rollout_at=rollouts[at]))
 
     for at, window in enumerate(windows):
         memory, p = state.of(window.workload), float(verdict.p[at])
@@ -272,6 +273,17 @@ def _deviation(
         model_set=model.id,
         local_labels=labelled.labels if labelled else (),
     )
+
+
+def _paused(deviation: Deviation) -> Deviation:
+    """While a rollout settles, never further past its threshold than what is told and acted on by nobody.
+
+    Both ends open their pools anew, old pods end with connections unanswered and new dependencies appear, all at once.
+    """
+    at = deviation.rollout_at
+    if at is None or deviation.window_start >= at + ROLLOUT_PAUSE_S:
+        return deviation
+    return replace(deviation, p=max(deviation.p, deviation.threshold * told.P_LEAST))
 
 
 def _confirmed(deviation: Deviation) -> Deviation:
