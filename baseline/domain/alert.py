@@ -160,7 +160,8 @@ def is_by_rollout(deviation: Deviation) -> bool:
     return (
         deviation.rollout_at is not None
         and Family.NOVELTY in families
-        and families <= {Family.NOVELTY, Family.FAN_OUT, Family.SHAPE}
+        and families <= {Family.NOVELTY, Family.FAN_OUT, Family.SHAPE, Family.VOLUME}
+        and not any(reason.family is Family.VOLUME for reason in deviation.reasons)  # connections to new edges may be
         and all(evidence.is_new and not evidence.failed for evidence in deviation.edges)
     )
 
