@@ -10,7 +10,7 @@ scale 1 -> 10    a frontend with ten times the pods: everything it starts and is
                  the load of clients
 scale, same load the same without more clients: pools, DNS and scrapes times ten
 holiday          a Thursday that looks like a Sunday, in the calendar of holidays and not
-clock change     spring and autumn in Europe/Berlin, judged with the zone set; and in UTC, to say what that costs
+clock change     spring and autumn in Europe/Berlin, judged with the zone set; spring in UTC, too, to say what that costs
 collector gap    a node's agent is dead for 45 minutes: no windows, and parts of windows at both ends
 backfill         a node's flows of an hour arrive an hour late, through the stream's own windowing
 counter reset    a node's Felix restarts: pools count as started once more and one export holds 12 times the bytes
@@ -186,6 +186,8 @@ def _clock_changes(setting: Learned, day: int, season: str) -> list[Figure]:
     traffic = setting.world.traffic(day, CHANGE_DAYS)
     nobody = Consequences()
     found = _figures(f"clock change in {season}", setting.judged(simulate.closed(traffic), traffic, zone=ZONE), nobody)
+    if season == "autumn":  # another fit, to say the same
+        return found
     utc = setting.judged(simulate.closed(traffic), traffic, zone="UTC")
     passing = len({one.id for one in utc.evident})
     note = f"{CHANGE_DAYS} days around it; {passing} pass the evidence rule"
