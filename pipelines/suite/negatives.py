@@ -10,7 +10,7 @@ scale 1 -> 10    a frontend with ten times the pods: everything it starts and is
                  the load of clients
 scale, same load the same without more clients: pools, DNS and scrapes times ten
 holiday          a Thursday that looks like a Sunday, in the calendar of holidays and not
-clock change     spring and autumn in Europe/Berlin, judged with the zone set; spring in UTC, too, to say what that costs
+clock change     spring and autumn in Europe/Berlin, judged in that zone; spring in UTC, too, to say what it costs
 collector gap    a node's agent is dead for 45 minutes: no windows, and parts of windows at both ends
 backfill         a node's flows of an hour arrive an hour late, through the stream's own windowing
 counter reset    a node's Felix restarts: pools count as started once more and one export holds 12 times the bytes
