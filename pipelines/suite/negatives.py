@@ -1,6 +1,6 @@
 """Row: what happens in every cluster and is no attack must restrict nobody by itself. Simulated from real shapes.
 
-One history of three weeks (``simulate``, the shop and what surrounds it, Europe/Berlin) is learned once; each event is
+One history of fifteen days (``simulate``, the shop and what surrounds it, Europe/Berlin) is learned once; each event is
 laid onto the same following day, judged by the product, grouped, planned and shown to the guards. What counts are
 alerts that the undisturbed day does not have, and alerts that pass the evidence rule for automatic action.
 
@@ -43,9 +43,9 @@ ZONE = "Europe/Berlin"
 EVENT_DAY = int(datetime(2026, 3, 26, tzinfo=UTC).timestamp())  # a Thursday; the clocks change on the Sunday after
 AUTUMN_DAY = int(datetime(2026, 10, 24, 18, tzinfo=UTC).timestamp())  # the Saturday before
 SPRING_CHANGE = int(datetime(2026, 3, 28, 18, tzinfo=UTC).timestamp())
-HISTORY_DAYS, AUTUMN_HISTORY_DAYS, QUICK_DAYS = 21, 14, 2
+HISTORY_DAYS, AUTUMN_HISTORY_DAYS, QUICK_DAYS = 15, 14, 2
 CHANGE_DAYS = 2  # around a change of the clock
-DAY_BEGINS, DAY_LASTS = 6 * HOUR_S, 0.5  # what is judged: twelve hours around the event
+DAY_BEGINS, DAY_LASTS = 6 * HOUR_S, 0.375  # what is judged: nine hours around the event
 EVENT_AT = 4 * 12  # step of what is judged: ten o'clock (UTC)
 
 
