@@ -1,8 +1,9 @@
 """Realised over nominal alert rate on real series without injections: does one alert a week mean one alert a week?
 
 Every series is one workload, judged by sets fitted weekly on up to six weeks before, with the product's calibration,
-hysteresis and merging. The month of the World Cup is refitted daily from the tenth day on, on which the Cup opens. The labelled events of the taxi series (a marathon, Thanksgiving, Christmas, New Year, a
-blizzard) are real: their windows are left out of alerts and of time, and told apart.
+hysteresis and merging. The month of the World Cup is refitted daily from the tenth day on, when the Cup opens. The
+labelled events of the taxi series (a marathon, Thanksgiving, Christmas, New Year, a blizzard) are real: their windows
+are left out of alerts and of time, and told apart.
 """
 
 from __future__ import annotations
