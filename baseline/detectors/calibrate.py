@@ -31,15 +31,15 @@ def fit(
     scores: FloatArray,
     workloads: IntArray,
     *,
-    starts: IntArray,
     lines: int,
     hours: FloatArray,
+    starts: IntArray | None = None,
     elder: Arrays | None = None,
     trimmed: float = 0.0,
 ) -> dict[str, npt.NDArray[Any]]:
     """Quantiles and tails of every line, the last one the fleet's; NaN scores are left out.
 
-    starts : (n,), epoch seconds: excesses of one workload within one hour count once, because they hang together.
+    starts : (n,), epoch seconds, if known: excesses of one workload in one hour count once, because they hang together.
     hours : (lines,), hours of history behind each line. Without FEWEST scores at all the set is not ready (NaN p).
     elder : the calibration of a shorter horizon, which has more windows; the fleet is shrunk to it, because scores of
     all horizons are made of residuals and share one scale.
@@ -48,7 +48,7 @@ def fit(
     """
     known = np.isfinite(scores)
     scores, workloads = scores[known], workloads[known]
-    marks = workloads * MOST_HOURS + starts[known] // HOUR_S
+    marks = np.arange(len(scores)) if starts is None else workloads * MOST_HOURS + starts[known] // HOUR_S
     quantiles = np.zeros((lines + 1, len(KNOTS)))
     tails = np.ones((lines + 1, 2))
     ready = len(scores) >= FEWEST
