@@ -8,13 +8,18 @@ from functools import cache
 import numpy as np
 import pytest
 
+from baseline.detectors import seasonal
 from baseline.detectors.combine import under
 from baseline.detectors.fitted import FittedSet
 from baseline.domain.errors import CheckpointRejected
 from baseline.domain.window import Window
+from baseline.features import schema
+from baseline.features.table import WindowTable
 from baseline.services import train
 from baseline.services.evaluate import Notebook
+from baseline.services.following import Following
 from baseline.services.judging import Expected, JudgeState
+from baseline.services.promote import rows_of_table
 from baseline.services.score import JudgeOptions, judge
 from baseline.services.train import Recipe
 from tests.unit.services_score.making import T0, counts, edge, workload
@@ -110,13 +115,16 @@ def test_a_new_set_goes_on_from_the_level_of_the_old_one() -> None:
     """What was expected stays; what it is measured from changes."""
     state = JudgeState()
     run(24, state=state, growth=GROWTH)
-    newer = fitted(UNTIL - 86_400)
-    window = hour(UNTIL + 24 * HORIZON, rng=np.random.default_rng(4), factor=GROWTH**24)
-    carried = judge([window], model=newer, state=state, options=OPTIONS)
-    anew = judge([window], model=newer, state=JudgeState(), options=OPTIONS)
-    assert carried.deviations == []
-    assert carried.p[0] > 3 * anew.p[0]
-    assert level_of(state, newer) == pytest.approx(24 * np.log(GROWTH), abs=0.2)
+    last, newer = state.of(WEB).expected[HORIZON], fitted(UNTIL - 86_400)
+    tables = under(newer.horizons[HORIZON], "seasonal")
+    at = np.array([UNTIL + 24 * HORIZON], dtype=np.int64)
+    rows = rows_of_table(newer, WindowTable(
+        workload=WEB, horizon_s=HORIZON, starts=at, values=np.zeros((1, schema.WIDTH)), quiet=np.zeros(1, np.bool_)
+    ))  # fmt: skip
+    level = Following(tables, HORIZON).levels(rows, [state.of(WEB)])
+    centre = seasonal.expected(tables, rows.workloads, np.array([last.slot]))[0]
+    assert centre + level == pytest.approx(last.values[None, :])
+    assert level[0] != pytest.approx(tables["moved"][0], abs=0.02)
 
 
 def test_a_stale_level_gives_way_to_the_sets() -> None:
