@@ -21,7 +21,7 @@ from baseline.detectors.neighbours import Neighbours
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.detectors.tail import Tail
 from baseline.domain.units import DAY_S, HOUR_S
-from baseline.features.table import FloatArray
+from baseline.features.table import FloatArray, IntArray
 
 Mask = npt.NDArray[np.bool_]
 HELD_OUT = 0.25

@@ -142,4 +142,4 @@ def test_an_hour_that_is_busy_beside_a_quiet_one_is_no_habit_of_it() -> None:
     tables = tables_of(rows)
     night = rows.pick(np.flatnonzero((rows.starts // HOUR) % 24 == 18)[-1:])
     busy = replace(night, values=night.values + 1.5)
-    assert seasonal.residuals(tables, busy)[0, CONNECTIONS] > 6
+    assert seasonal.residuals(tables, busy)[0, CONNECTIONS] > seasonal.KNEE + 2
