@@ -12,12 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from baseline.detectors.protocol import UNKNOWN, Arrays
+from baseline.domain.units import HOUR_S
 from baseline.features.table import FloatArray, IntArray
 
 KNOTS = np.array([0.98, 0.8, 0.5, 0.2, 0.1, 0.05, 0.02])  # p of the quantiles kept
 TAIL = float(KNOTS[-1])
 SHAPE_RANGE = (0.0, 0.5)  # negative shapes end somewhere: past their end everything would be impossible, not rare
-SHAPE_PRIOR, SHAPE_STRENGTH = 0.0, 100.0  # shape that few excesses are shrunk to, and its weight in excesses
+SHAPE_PRIOR, SHAPE_STRENGTH = 0.0, 100.0  # shape that few excesses are shrunk to, and its weight in hours with excesses
+SCALE_STRENGTH = 10.0  # hours with excesses at which their own scale weighs as much as the body's
+MOST_HOURS = 10_000_000  # of the clock, since 1970
 FEWEST = 40  # scores below which a line says nothing of its own
 OWN_HOURS = 24.0  # hours of history at which a workload's own distribution weighs as much as the fleet's
 ELDER_SCORES = 400.0  # scores at which a horizon's own distribution weighs as much as the shorter horizon's
@@ -30,11 +33,13 @@ def fit(
     *,
     lines: int,
     hours: FloatArray,
+    starts: IntArray | None = None,
     elder: Arrays | None = None,
     trimmed: float = 0.0,
 ) -> dict[str, npt.NDArray[Any]]:
     """Quantiles and tails of every line, the last one the fleet's; NaN scores are left out.
 
+    starts : (n,), epoch seconds, if known: excesses of one workload in one hour count once, because they hang together.
     hours : (lines,), hours of history behind each line. Without FEWEST scores at all the set is not ready (NaN p).
     elder : the calibration of a shorter horizon, which has more windows; the fleet is shrunk to it, because scores of
     all horizons are made of residuals and share one scale.
@@ -43,11 +48,12 @@ def fit(
     """
     known = np.isfinite(scores)
     scores, workloads = scores[known], workloads[known]
+    marks = np.arange(len(scores)) if starts is None else workloads * MOST_HOURS + starts[known] // HOUR_S
     quantiles = np.zeros((lines + 1, len(KNOTS)))
     tails = np.ones((lines + 1, 2))
     ready = len(scores) >= FEWEST
     if ready:
-        fleet_quantiles, fleet_tail = _distribution(scores, trimmed)
+        fleet_quantiles, fleet_tail = _distribution(scores, marks, trimmed)
         if elder is not None and int(elder["ready"][0]):
             trust = len(scores) / (len(scores) + ELDER_SCORES)
             fleet_quantiles = trust * fleet_quantiles + (1 - trust) * np.asarray(elder["quantiles"][-1])
@@ -56,10 +62,10 @@ def fit(
         order = np.argsort(workloads, kind="stable")
         bounds = np.searchsorted(workloads[order], np.arange(lines + 1))
         for line in range(lines):
-            own = scores[order[bounds[line] : bounds[line + 1]]]
+            own = order[bounds[line] : bounds[line + 1]]
             if len(own) >= FEWEST:
                 weight = hours[line] / (hours[line] + OWN_HOURS)
-                own_quantiles, own_tail = _distribution(own, trimmed)
+                own_quantiles, own_tail = _distribution(scores[own], marks[own], trimmed)
                 quantiles[line] = weight * own_quantiles + (1 - weight) * quantiles[-1]
                 tails[line] = weight * own_tail + (1 - weight) * tails[-1]
     return {"quantiles": quantiles, "tails": tails, "ready": np.array([int(ready)], dtype=np.int64)}
@@ -91,19 +97,21 @@ def _survival(excess: FloatArray, scale: FloatArray, shape: FloatArray) -> Float
     return np.where(near_zero, np.exp(-excess / scale), np.exp(-np.log(inner) / safe))
 
 
-def _distribution(scores: FloatArray, trimmed: float) -> tuple[FloatArray, FloatArray]:
+def _distribution(scores: FloatArray, marks: IntArray, trimmed: float) -> tuple[FloatArray, FloatArray]:
+    """Knots, and scale and shape of the tail; ``marks`` tell the hours apart that excesses lie in."""
     knots = np.quantile(scores, 1 - KNOTS)
     knots = np.maximum.accumulate(knots + 1e-9 * np.arange(len(KNOTS)))  # constant scores still order
-    excesses = np.sort(scores[scores > knots[-1]] - knots[-1])
+    is_beyond = scores > knots[-1]
+    excesses = np.sort(scores[is_beyond] - knots[-1])
     excesses = excesses[: len(excesses) - int(np.ceil(trimmed * len(excesses)))]
     body = max(float(knots[-1] - knots[2]) / np.log(KNOTS[2] / TAIL), 1e-3)  # the exponential that the body suggests
     if len(excesses) < 3:
         return knots, np.array([body, SHAPE_PRIOR])
-    shape = _shape(excesses)
-    weight = len(excesses) / (len(excesses) + SHAPE_STRENGTH)
-    shape = float(np.clip(weight * shape + (1 - weight) * SHAPE_PRIOR, *SHAPE_RANGE))
+    told = min(len(excesses), len(np.unique(marks[is_beyond])))
+    weight = told / (told + SHAPE_STRENGTH)
+    shape = float(np.clip(weight * _shape(excesses) + (1 - weight) * SHAPE_PRIOR, *SHAPE_RANGE))
     own = max(float(excesses.mean()) * (1 - shape), 1e-3)
-    trust = len(excesses) / (len(excesses) + 10.0)
+    trust = told / (told + SCALE_STRENGTH)
     return knots, np.array([trust * own + (1 - trust) * body, shape])
 
 

@@ -27,7 +27,7 @@ Mask = npt.NDArray[np.bool_]
 HELD_OUT = 0.25
 BLOCKS = 4
 SHORT_S = 12 * HOUR_S  # below: what lies far outside does not teach, up to FENCE_MOST of the rows
-LONG_S = 14 * DAY_S  # below: cross-fit in blocks, because a quarter would be too little to calibrate on
+LONG_S = 28 * DAY_S  # below: cross-fit in blocks, because a quarter would be less than a week to calibrate on
 TRIMMED = 0.002  # of the rows of a long history are taken for odd and do not teach
 FENCE = 6.0  # a short history drops what lies this many times the upper half's spread above the median...
 FENCE_LOWEST = 3.5  # ...nor what is less unusual than this
@@ -77,7 +77,7 @@ def fit_horizon(  # noqa: PLR0913 - what one horizon is fitted from, by name
     arrays |= combine.named("edges", Edges(groups).fit(rows.pick(counted & keep), lines=lines, seed=seed))
     judged = seen.rows.pick(seen.is_unseen & keep)
     totals = combine.total(combine.voices(arrays, judged))
-    final = calibration.fit("final", totals, judged.workloads)
+    final = calibration.fit("final", totals, judged)
     return arrays | combine.named("final", final) | {"ready": final["ready"], "span_s": np.array([span])}
 
 
@@ -90,10 +90,13 @@ class _Calibration:
     elder: Arrays | None
     trimmed: float
 
-    def fit(self, prefix: str, scores: FloatArray, workloads: IntArray) -> dict[str, npt.NDArray[Any]]:
+    def fit(self, prefix: str, scores: FloatArray, judged: Rows) -> dict[str, npt.NDArray[Any]]:
         """Of one voice, or of the combination."""
         elder = None if self.elder is None else combine.under(self.elder, prefix)
-        return calibrate.fit(scores, workloads, lines=self.lines, hours=self.hours, elder=elder, trimmed=self.trimmed)
+        return calibrate.fit(
+            scores, judged.workloads, starts=judged.starts, lines=self.lines, hours=self.hours, elder=elder,
+            trimmed=self.trimmed,
+        )  # fmt: skip
 
 
 def _fit_voices(
@@ -112,7 +115,7 @@ def _fit_voices(
             own = voice.fit(teaching, lines=calibration.lines, seed=seed)
             raw = voice.score(own, judged)
         arrays |= combine.named(voice.name, own)
-        arrays |= combine.named(f"{voice.name}.p", calibration.fit(f"{voice.name}.p", raw, judged.workloads))
+        arrays |= combine.named(f"{voice.name}.p", calibration.fit(f"{voice.name}.p", raw, judged))
     return arrays
 
 

@@ -85,7 +85,7 @@ def fit(rows: Rows, *, lines: int) -> tuple[dict[str, npt.NDArray[Any]], IntArra
         trust[:-1] = _trust(rows, np.diff(bounds), lines)
     packed = pack(coordinates(rows))
     in_own[chosen], in_fleet[common] = np.arange(len(chosen)), np.arange(len(common))
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "own": packed[chosen].reshape(-1, width), "bounds": bounds, "fleet": packed[common].reshape(-1, width),
         "trust": trust, "schema": rows.schema.mark.copy(),
     }  # fmt: skip
@@ -115,7 +115,7 @@ def scores(
     return found
 
 
-Found = tuple[npt.NDArray[np.int8], FloatArray, IntArray, FloatArray]
+Found = tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], IntArray, FloatArray]
 
 
 def _searched(arrays: Arrays, rows: Rows, *, skip_own: IntArray | None, skip_fleet: IntArray | None) -> Iterator[Found]:
@@ -127,9 +127,10 @@ def _searched(arrays: Arrays, rows: Rows, *, skip_own: IntArray | None, skip_fle
     trust = arrays["trust"][rows.workloads]  # of UNKNOWN, the last line: 0
     lines = np.maximum(rows.workloads, 0)
     begins, ends = arrays["bounds"][lines], arrays["bounds"][lines + 1]
+    of_fleet = np.asarray(1.0 - trust, dtype=np.float64)
     for reference, begin, end, skip, share in (
         (arrays["own"], begins, np.where(trust > 0, ends, begins), skip_own, trust),
-        (arrays["fleet"], zeros, np.where(trust < 1, len(arrays["fleet"]), zeros), skip_fleet, 1.0 - trust),
+        (arrays["fleet"], zeros, np.where(trust < 1, len(arrays["fleet"]), zeros), skip_fleet, of_fleet),
     ):
         squares = np.full((len(rows), NEAREST), np.inf, dtype=np.float32)
         places = np.zeros((len(rows), NEAREST), dtype=np.int64)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-FORMAT = 2  # 2: peer groups, rarity and completeness in the fleet's file
+FORMAT = 2  # 2: levels that are followed, neighbours, peer groups, rarity and completeness
 
 
 class Alias(StrEnum):

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baseline.detectors.floor import Random
-from baseline.detectors.protocol import Arrays
+from baseline.detectors.protocol import Arrays, Rows
 from baseline.domain.units import HOUR_S
 from baseline.features.table import FloatArray
 from pipelines.suite import _cesnet_data as cesnet_data
@@ -54,7 +54,7 @@ class Run:
     @property
     def is_event(self) -> npt.NDArray[np.bool_]:
         """Injected hours."""
-        return self.kinds != ""
+        return np.asarray(self.kinds != "", dtype=np.bool_)
 
     def allowed(self, per_week: float) -> int:
         """False alerts in all."""
@@ -63,7 +63,8 @@ class Run:
     def found(self, name: str, per_week: float) -> npt.NDArray[np.bool_]:
         """Which events a detector finds at so many false alerts a week, in order of time."""
         scores = self.scores[name]
-        return scores[self.is_event] > ranking.limit(scores, self.is_event, self.allowed(per_week))
+        limit = ranking.limit(scores, self.is_event, self.allowed(per_week))
+        return np.asarray(scores[self.is_event] > limit, dtype=np.bool_)
 
 
 def figures(data: Path, *, is_quick: bool, seed: int) -> list[Figure]:
@@ -90,7 +91,7 @@ def _injected(
     )  # fmt: skip
 
 
-def _rows(series: cesnet_data.Series, counts: FloatArray) -> rolling.Rows:
+def _rows(series: cesnet_data.Series, counts: FloatArray) -> Rows:
     return rolling.rows_of(cesnet_data.SCHEMA, cesnet_data.vectors(counts), series.starts)
 
 

@@ -82,7 +82,9 @@ def judged(rows: Rows, sets: dict[int, Arrays], plan: Plan) -> Judged:
 
 def alerts(starts: IntArray, p: FloatArray, plan: Plan) -> IntArray:
     """Starts of the alerts: hysteresis as in ``services.score``, what follows within an hour is the same alert."""
-    found, past, last = [], [], float("-inf")
+    found: list[int] = []
+    past: list[int] = []
+    last = float("-inf")
     for start, value in zip(starts.tolist(), p.tolist(), strict=True):
         if not value < plan.alpha:
             continue

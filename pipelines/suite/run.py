@@ -16,10 +16,12 @@ from pipelines.suite.figure import Figure, Row, Verdict
 
 OK, FAILED = 0, 1
 ROWS: tuple[str, ...] = (
+    "cesnet",
     "westermo_features",
     "westermo_product",
     "rivals",
     "apt29",
+    "series",
     "nezha",
     "negatives",
     "frog",

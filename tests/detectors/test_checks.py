@@ -8,15 +8,16 @@ from baseline.detectors import checks
 from baseline.detectors.edges import Edges
 from baseline.detectors.floor import Null, Random
 from baseline.detectors.forest import Forest
+from baseline.detectors.neighbours import Neighbours
 from baseline.detectors.protocol import Arrays, Detector, Rows
 from baseline.detectors.tail import Tail
 from baseline.detectors.whole import Combined
 from baseline.features.table import FloatArray
 from tests.detectors.making import rows
 
-EVERY: tuple[Detector, ...] = (Tail(), Forest(), Edges(), Combined(), Null(), Random())
-OF_FEATURES: tuple[Detector, ...] = (Tail(), Forest(), Combined())
-LEARNERS: tuple[Detector, ...] = (Forest(), Combined())
+EVERY: tuple[Detector, ...] = (Tail(), Neighbours(), Forest(), Edges(), Combined(), Null(), Random())
+OF_FEATURES: tuple[Detector, ...] = (Tail(), Neighbours(), Forest(), Combined())
+LEARNERS: tuple[Detector, ...] = (Neighbours(), Forest(), Combined())
 
 
 @pytest.mark.parametrize("check", checks.EVERY.values(), ids=checks.EVERY.keys())
