@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from baseline.domain.edge import Edge
+from baseline.domain.explanation import UNEXPLAINED, Explanation
 from baseline.domain.workload import WorkloadId
 
 
@@ -39,7 +40,7 @@ class Reason:
     expected_low: float
     expected_high: float
     z: float  # robust residual; positive: more than normal
-    share: float  # of the evidence, in [0, 1]
+    share: float  # of the combined evidence of all voices, in [0, 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ class EdgeEvidence:
     share: float  # of the deviation, in [0, 1]
     peer_labels: tuple[tuple[str, str], ...] = ()  # labels the log showed for the peer, sorted
     normal_rate: float = 0.0  # connections per window that are normal on this edge at this hour
+    first_seen: float = 0.0  # event time of its first flow in the deviating windows; 0: unknown
+    last_seen: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,8 @@ class Deviation:
     maturity: Maturity
     model_set: str  # id of the model set that judged
     local_labels: tuple[tuple[str, str], ...] = ()  # labels the log showed for the workload's pods, sorted
+    voices: tuple[tuple[str, float], ...] = ()  # each voice that was ready, and its own p
+    explanation: Explanation = UNEXPLAINED
 
     @property
     def score(self) -> float:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from baseline.detectors import calibrate, combine, explain, seasonal
+from baseline.detectors import attribution, calibrate, combine, explain, seasonal
 from baseline.detectors import edges as edge_tables
 from baseline.detectors.combine import Verdict, under
 from baseline.detectors.fitted import FittedSet
@@ -26,6 +26,7 @@ from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import extract, schema
 from baseline.features.table import FloatArray
+from baseline.services import explaining
 from baseline.services.judging import JudgeState, Memory
 
 __all__ = ["JudgeOptions", "JudgeState", "Judged", "Labelled", "judge"]
@@ -148,7 +149,8 @@ def _judge_batch(
         for at, window in enumerate(windows)
         if window.workload in blamed and verdict.p[at] < CONFIRMED
     ]
-    return _without_echoes(raised, state), verdict.p
+    batch = explaining.Batch(windows=windows, rows=rows, verdict=verdict, fresh=fresh, model=model, alpha=alpha)
+    return explaining.explained(_without_echoes(raised, state), batch), verdict.p
 
 
 def _fresh(window: Window, model: FittedSet, memory: Memory) -> list[EdgeKey]:
@@ -218,17 +220,17 @@ def _deviation(
     residuals = verdict.residuals[at]
     p_fresh = float(verdict.voices["edges"][at])
     found = families(model, window.horizon_s, line, residuals, p_fresh, alpha)
-    direction = explain.leading_direction(residuals, fresh)
-    edges = explain.evidence_edges(
+    carried = explain.carriers(
         window,
         families=found,
-        feature=explain.leading_feature(residuals, direction),
+        feature=explain.leading_feature(residuals, explain.leading_direction(residuals, fresh)),
         centre=centre,
         fresh=fresh,
         tables=model.edges,
         line=line,
-        peer_labels=labelled.peer_labels if labelled else {},
     )
+    by_voice = {name: float(p[at]) for name, p in verdict.voices.items()}
+    row = replace(rows.pick(np.array([at])), residuals=residuals[None, :])
     return Deviation(
         workload=window.workload,
         window_start=window.start,
@@ -247,11 +249,13 @@ def _deviation(
             window_s=window.horizon_s,
             fresh=fresh,
             p_fresh=p_fresh,
+            shares=attribution.of_row(model.horizons[window.horizon_s], row, by_voice),
         ),
-        edges=edges,
+        edges=explain.evidence_edges(window, carried, labelled.peer_labels if labelled else {}),
         maturity=model.maturity(window.workload),
         model_set=model.id,
         local_labels=labelled.labels if labelled else (),
+        voices=tuple((name, float(p[at])) for name, p in verdict.voices.items() if np.isfinite(p[at])),
     )
 
 
