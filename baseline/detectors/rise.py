@@ -129,7 +129,7 @@ def _sentence(rise: Rise, over: Mapping[Peer, float], direction: Direction) -> s
         )
     if rise.spread is Spread.CONCENTRATED:
         if rise.known_share < MOSTLY_NEW:
-            who = f"{many} never seen before carry {1 - rise.known_share:.0%} of the rise, first of all {top}"
+            who = f"{many} never seen before carry {1 - rise.known_share:.0%} of the rise, first {top}"
         else:
             who = f"few of {rise.known} known {many} carry it: {of_top}" if rise.known > 1 else of_top
         return f"does not look like growth: {who}"

@@ -123,9 +123,10 @@ def _brute_force(picture: Picture) -> Found | None:
     minutes = max(1.0, picture.window_s / MINUTE_S)
     rate = worst.connections / minutes
     each = (worst.bytes_out + worst.bytes_in) / max(1, worst.connections)
-    if rate < LOGINS_PER_MINUTE or worst.connections < 3 * worst.normal_rate or each > SHORT_BYTES:
-        return None
     is_login = worst.edge.port in LOGIN_PORTS
+    unusual = (3 if is_login else 10) * worst.normal_rate  # applications meet databases by the hundred
+    if rate < LOGINS_PER_MINUTE or worst.connections < unusual or each > SHORT_BYTES:
+        return None
     confidence = (
         Confidence.LOW if not is_login  # an application that reconnects does the same
         else Confidence.HIGH if rate >= 3 * LOGINS_PER_MINUTE

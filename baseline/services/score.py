@@ -27,6 +27,7 @@ from baseline.domain.workload import WorkloadId
 from baseline.features import extract, schema
 from baseline.features.table import FloatArray
 from baseline.services import explaining
+from baseline.services.batch import Batch
 from baseline.services.judging import JudgeState, Memory
 
 __all__ = ["JudgeOptions", "JudgeState", "Judged", "Labelled", "judge"]
@@ -149,7 +150,7 @@ def _judge_batch(
         for at, window in enumerate(windows)
         if window.workload in blamed and verdict.p[at] < CONFIRMED
     ]
-    batch = explaining.Batch(windows=windows, rows=rows, verdict=verdict, fresh=fresh, model=model, alpha=alpha)
+    batch = Batch(windows=windows, rows=rows, verdict=verdict, fresh=fresh, model=model, alpha=alpha)
     return explaining.explained(_without_echoes(raised, state), batch), verdict.p
 
 

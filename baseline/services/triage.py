@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from baseline.detectors.explain import NEW_EDGE
 from baseline.domain import alert as alerts
 from baseline.domain.alert import Alert
 from baseline.domain.deviation import Deviation, EdgeEvidence
 from baseline.domain.edge import Direction
 from baseline.domain.errors import CheckpointRejected
-from baseline.domain.units import HOUR_S
+from baseline.domain.units import HOUR_S, format_bytes, rfc3339
 from baseline.domain.workload import WorkloadId
 
 _NAMED_EDGES = 2  # new edges spelled out in the sentence; the rest is counted
@@ -93,6 +94,8 @@ def sentence(deviation: Deviation) -> str:
     what = deviation.reasons[0].sentence if deviation.reasons else f"p = {deviation.p:.2g}"
     told = f"{deviation.workload}: {what.rstrip('.')}"
     new = [evidence for evidence in deviation.edges if evidence.is_new]
+    if new and deviation.reasons and deviation.reasons[0].feature == NEW_EDGE:
+        return told  # that sentence names them
     if new:
         named = ", ".join(_spelled(evidence) for evidence in new[:_NAMED_EDGES])
         more = f" and {len(new) - _NAMED_EDGES} more" if len(new) > _NAMED_EDGES else ""
@@ -100,6 +103,17 @@ def sentence(deviation: Deviation) -> str:
     elif deviation.edges:
         told += f"; mostly {_spelled(deviation.edges[0])}"
     return told
+
+
+def flows(evidence: EdgeEvidence) -> str:
+    """The flows of one edge that are behind an alert: ``312 connections (3 usual), 300 failed, 39.1 KiB sent, ...``."""
+    told = [f"{evidence.connections:,} connections ({evidence.normal_rate:,.3g} usual)"]
+    if evidence.failed:
+        told.append(f"{evidence.failed:,} failed")
+    told += [f"{format_bytes(evidence.bytes_out)} sent", f"{format_bytes(evidence.bytes_in)} received"]
+    if evidence.first_seen:
+        told.append(f"{rfc3339(evidence.first_seen)} to {rfc3339(evidence.last_seen)}")
+    return ", ".join(told)
 
 
 def _spelled(evidence: EdgeEvidence) -> str:
