@@ -66,12 +66,3 @@ def contributions(by_voice: Mapping[str, float]) -> dict[str, float]:
         name: combine.AGREEMENT * part + (1 - combine.AGREEMENT) * float(of_max)
         for (name, part), of_max in zip(parts.items(), largest, strict=True)
     }
-
-
-def squared(difference: FloatArray) -> FloatArray:
-    """A distance taken apart: each squared coordinate over the distance, which sum to it. Shape (..., width).
-
-    What a voice of nearest neighbours explains itself with, averaged over its neighbours.
-    """
-    distance = np.sqrt((difference**2).sum(axis=-1, keepdims=True))
-    return np.asarray(difference**2 / np.maximum(distance, 1e-12))

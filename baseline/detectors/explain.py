@@ -87,7 +87,9 @@ def span(window_s: int) -> str:
 
 
 def _new_edges(fresh: Sequence[EdgeKey], *, share: float, p: float) -> Reason:
-    named = ", ".join(sorted(_far_end(key) for key in fresh)[:3]) + (", ..." if len(fresh) > 3 else "")
+    named = ", ".join(sorted(_far_end(key) for key in fresh)[:3]) + (
+        f" and {len(fresh) - 3} more" if len(fresh) > 3 else ""
+    )
     many = f"{len(fresh)} peers or ports never used before" if len(fresh) > 1 else "a peer or port never used before"
     return Reason(
         family=Family.NOVELTY, feature=NEW_EDGE, sentence=f"{many}: {named}", actual=float(len(fresh)),

@@ -21,6 +21,7 @@ MOSTLY_NEW = 0.5  # of the excess, carried by new ones: concentrated
 EVEN, UNEVEN = 0.8, 0.5  # evenness of growth, and below which few carry the rise
 UP_ALIKE = 2 / 3  # of the known ones, weighed alike, that rose with the whole
 FEW_SHARE = 0.25  # of the known ones that carry the rise are "few"
+FOLLOWS = 1.5  # times the rise of its calls, up to which what a workload does itself follows from them
 PLATFORM_SHARE, PLATFORM_FEWEST = 0.1, 5  # of the workloads judged in the window; the guards' platform event
 _BLURRED = (PeerKind.PUBLIC, PeerKind.PRIVATE, PeerKind.NETWORK_SET)  # many ends under one name
 
@@ -63,6 +64,22 @@ def of_carriers(carried: Sequence[Carrier], *, usual: float, fewest: float, up: 
         known=len(known), up=rose, new=len(clients) - len(known), workloads_up=up, workloads=judged,
     )  # fmt: skip
     return replace(found, sentence=_sentence(found, over, carried[0].key.direction))
+
+
+def following(own: Rise, calls: Rise | None) -> Rise:
+    """What a workload does itself, seen beside how it is called: a service that is called more asks its database more.
+
+    Unchanged unless known peers carry it, known clients up alike carry the calls, and it rose hardly more than these.
+    """
+    if calls is None or calls.spread is not Spread.GROWTH or own.known_share < MOSTLY_KNOWN:
+        return own
+    if own.spread is Spread.PLATFORM_WIDE or own.factor > FOLLOWS * calls.factor:
+        return own
+    sentence = (
+        f"looks like growth: what it asks of known peers rose about {own.factor:.1f} times, as its calls did "
+        f"({calls.up} of {calls.known} known clients are up alike)"
+    )
+    return replace(own, spread=Spread.GROWTH, sentence=sentence)
 
 
 def _clients(carried: Sequence[Carrier]) -> dict[Peer, _Client]:

@@ -20,11 +20,13 @@ from baseline.domain.edge import Direction, PeerKind
 from baseline.domain.explanation import Counterfactual, Explanation, Rise
 from baseline.domain.window import Window
 from baseline.features import schema
+from baseline.features.schema import Feature
 from baseline.services import counterfactuals
 from baseline.services.batch import Batch
 
 TOGETHER = 64  # deviations whose searches are judged in one call
 RISEN = 0.01  # p below which a window counts as one of those that are up at once
+Carriers = tuple[Carrier, ...]
 MAIN_CALLER = 0.5  # share of a rise that makes it the caller's
 
 
@@ -64,24 +66,34 @@ def _explanation(
     )
 
 
-def _whole(window: Window, carried: Sequence[Carrier]) -> tuple[EdgeEvidence, ...]:
+def _whole(window: Window, carried: Carriers) -> tuple[EdgeEvidence, ...]:
     """Every edge that carries it: what a technique looks like shows in their number, not in the few that are kept."""
     return explain.evidence_edges(window, carried, {}, most=len(carried))
 
 
-def _carriers(at: int, batch: Batch, *, families: Sequence[Family]) -> tuple[Carrier, ...]:
+def _carriers(at: int, batch: Batch, *, families: Sequence[Family], feature: Feature | None = None) -> Carriers:
+    """Of the feature that leads, or of another one."""
     residuals = batch.verdict.residuals[at]
-    direction = explain.leading_direction(residuals, batch.fresh[at])
+    leading = explain.leading_feature(residuals, explain.leading_direction(residuals, batch.fresh[at]))
     return explain.carriers(
-        batch.windows[at], families=families, feature=explain.leading_feature(residuals, direction),
-        centre=batch.centre(at), fresh=batch.fresh[at], tables=batch.model.edges, line=int(batch.rows.workloads[at]),
+        batch.windows[at], families=families, feature=feature or leading, centre=batch.centre(at),
+        fresh=batch.fresh[at], tables=batch.model.edges, line=int(batch.rows.workloads[at]),
     )  # fmt: skip
 
 
-def _rise(at: int, batch: Batch, carried: Sequence[Carrier], up: int) -> Rise | None:
+def _rise(at: int, batch: Batch, carried: Carriers, up: int) -> Rise | None:
     """None for a newcomer: nobody knows what is usual for it."""
     if not carried or batch.rows.workloads[at] == UNKNOWN:
         return None
+    own = _of_carriers(at, batch, carried, up)
+    if own is None or carried[0].key.direction is Direction.INGRESS:
+        return own
+    calls = schema.FEATURES[schema.INDEX["connections_in"]]
+    called = _carriers(at, batch, families=(Family.FAN_OUT,), feature=calls)
+    return rise.following(own, _of_carriers(at, batch, called, up) if called else None)
+
+
+def _of_carriers(at: int, batch: Batch, carried: Carriers, up: int) -> Rise | None:
     by_bytes = carried[0].is_bytes
     connections, amount = explain.expected_totals(batch.centre(at))[carried[0].key.direction]
     return rise.of_carriers(

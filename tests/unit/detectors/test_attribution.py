@@ -85,11 +85,3 @@ def test_shares_of_features_and_new_edges_are_one_together() -> None:
     assert shares.features.sum() + shares.new_edges == pytest.approx(1.0)
     assert shares.new_edges == pytest.approx(shares.voices["edges"])
     assert schema.NAMES[int(np.argmax(shares.features))] == "connections_out"
-
-
-def test_a_distance_is_the_sum_of_its_squared_coordinates() -> None:
-    """Over the distance: what a voice of neighbours explains itself with."""
-    difference = np.random.default_rng(1).normal(size=(3, 5, 8))
-    credit = attribution.squared(difference)
-    assert credit.sum(axis=-1) == pytest.approx(np.linalg.norm(difference, axis=-1))
-    assert attribution.squared(np.zeros((1, 4))).tolist() == [[0.0] * 4]

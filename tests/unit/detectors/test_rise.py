@@ -141,3 +141,32 @@ def test_edges_of_one_client_are_one_client() -> None:
     old, new = client("c0", 400.0, 1.0), client("c0", 800.0, 0.0, is_new=True)
     one = found([old, new])
     assert (one.known, one.new, one.known_share) == (1, 0, 1.0)
+
+
+def asked(factor: float, *, past: float = 1.0) -> Rise:
+    """What a service asks of its only database."""
+    return found([client("db", factor * 100, past, usual=100.0, direction=Direction.EGRESS)], usual=100.0)
+
+
+def test_what_follows_from_growth_is_growth() -> None:
+    """Called three times as much by all, it asks its only database three times as much."""
+    assert asked(3.0).spread is Spread.CONCENTRATED
+    one = rise.following(asked(3.0), found(grown(3.0)))
+    assert one.spread is Spread.GROWTH
+    assert one.sentence.startswith(
+        "looks like growth: what it asks of known peers rose about 3.0 times, as its calls did"
+    )
+
+
+def test_what_does_more_than_follow_is_not_growth() -> None:
+    """Ten times the questions for three times the calls, calls by one client alone, or no more calls at all."""
+    one_client = found([client("c0", 3000.0, SHARES[0]), *grown(1.0)[1:]])
+    for own, calls in ((asked(10.0), found(grown(3.0))), (asked(3.0), one_client), (asked(3.0), None)):
+        assert rise.following(own, calls) == own
+
+
+def test_new_peers_never_follow_from_growth() -> None:
+    """The upload that begins during the campaign."""
+    leak = client("leak", 500.0, 0.0, usual=100.0, direction=Direction.EGRESS, is_new=True)
+    own = found([client("db", 100.0, 1.0, usual=100.0, direction=Direction.EGRESS), leak], usual=100.0)
+    assert rise.following(own, found(grown(9.0))).spread is Spread.CONCENTRATED
