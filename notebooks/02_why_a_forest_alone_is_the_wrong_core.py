@@ -157,7 +157,7 @@ def each(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
 def clock(of: Rows) -> np.ndarray:
     """Raw features with the hour as a point on a circle, and whether it is a weekend."""
     angle = 2 * np.pi * (of.slots % 24) / 24
-    return np.column_stack([of.values, np.sin(angle), np.cos(angle), of.slots >= 120])  # noqa: PD011 - Rows, not a frame
+    return np.column_stack([of.values, np.sin(angle), np.cos(angle), of.slots >= 120])  # noqa: PD011 - Rows, no frame
 
 
 voice = Forest()
