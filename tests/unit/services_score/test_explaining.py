@@ -8,13 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from baseline.detectors import combine
 from baseline.domain.deviation import Deviation
 from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
 from baseline.domain.explanation import Confidence, Spread
 from baseline.domain.window import EdgeCounts, Window
-from baseline.features import extract, schema
-from baseline.services import score
 from baseline.services.score import JudgeState, judge
 from tests.unit.services_score.making import OPTIONS, UNTIL, counts, edge, fitted, minute, quiet_minutes, with_edges
 
@@ -34,24 +31,23 @@ def scan(ports: int) -> dict[EdgeKey, EdgeCounts]:
     return {edge("db", port=1000 + n): counts(1, at=UNTIL + 30.0, size=60, failed=1) for n in range(ports)}
 
 
-def p_with(name: str, value: float, *, of: Window) -> float:
-    """p of a window whose one feature is another number, everything else as it is."""
-    values = extract.vector(of)[None, :].copy()
-    feature = schema.FEATURES[schema.INDEX[name]]
-    values[0, schema.INDEX[name]] = np.log1p(value / feature.unit)
-    rows = score._rows([of], values, [[]], fitted(), OPTIONS)
-    return float(combine.judge(fitted().horizons[60], rows).p[0])
+def with_packets(many: int) -> Window:
+    """The minute of the front end in which all of its connections together send so many packets."""
+    window = minute("web", UNTIL, rng=np.random.default_rng(2))
+    rest = sum(one.packets_out for key, one in window.edges.items() if key != edge("db"))
+    return with_edges(window, {edge("db"): replace(counts(20, at=UNTIL + 50.0), packets_out=many - rest)})
 
 
 def test_the_counterfactual_holds_on_the_calibrated_path() -> None:
     """At its value the window is normal, one packet further it is not: a single feature that is odd alone."""
-    packets = {edge("db"): replace(counts(20, at=UNTIL + 50.0), packets_out=40_000)}
-    found = told("web", packets)
-    (one,) = found.explanation.counterfactuals
+    deviating = judge([with_packets(40_000)], model=fitted(), state=JudgeState(), options=OPTIONS).deviations[0]
+    (one,) = deviating.explanation.counterfactuals
     (name,), (value,) = one.features, one.values
     assert name == "packets_out_out"
-    window = with_edges(minute("web", UNTIL, rng=np.random.default_rng(2)), packets)
-    assert p_with(name, value, of=window) >= ALPHA > p_with(name, value + 1, of=window)
+    last, first = with_packets(int(value)), with_packets(int(value) + 1)
+    p = judge([last], model=fitted(), state=JudgeState(), options=OPTIONS).p
+    p += judge([first], model=fitted(), state=JudgeState(), options=OPTIONS).p
+    assert p[0] >= ALPHA > p[1]
     assert one.sentence == (
         f"would be normal below {value + 1:,.0f} packets sent on connections of its own in 1 min on Mondays at 06 h"
     )
