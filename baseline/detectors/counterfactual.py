@@ -46,7 +46,7 @@ def nearest(rows: Rows, groups: Sequence[Group], *, p_values: PValues, alpha: fl
     steps = np.arange(1, STEPS + 1) / STEPS
     asked = [(group, float(way)) for group in groups for way in steps]
     is_normal = np.asarray(p_values(_moved(rows, asked)) >= alpha).reshape(len(groups), STEPS)
-    found, first = is_normal.any(axis=1), np.argmax(is_normal, axis=1)
+    found, first = np.asarray(is_normal.any(axis=1)), np.argmax(is_normal, axis=1)
     normal = steps[first]
     deviating = normal - 1 / STEPS
     open_ = [int(at) for at in np.flatnonzero(found)]
