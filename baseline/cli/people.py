@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from baseline.adapters.clock import SystemClock
-from baseline.domain.alert import Alert, Disposition, named_edges
+from baseline.cli import alertlines
+from baseline.domain.alert import Alert, Disposition
 from baseline.domain.errors import NotAllowed
 from baseline.domain.restriction import LIVE, Level, Restriction, State
 from baseline.domain.units import format_duration, parse_duration, rfc3339
 from baseline.domain.workload import WorkloadId
 from baseline.ports import Books, Role
 from baseline.services import decide, tokens
-from baseline.services.triage import flows
 from baseline.settings import Settings
 
 alerts = typer.Typer(help="Look at alerts and decide them.", no_args_is_help=True)
@@ -271,23 +271,8 @@ def _id() -> Column:
 
 def _print_alert(alert: Alert) -> None:
     _out().print(alert.sentence, style="bold")
-    told = alert.explanation
-    if told.rise:
-        _out().print(told.rise.sentence)
-    _out().print(f"alert {alert.id}, p {alert.p:.2e}, baseline {alert.maturity}, {alert.windows} windows")
-    for reason in alert.reasons:
-        _out().print(f"  {reason.share:4.0%}  {reason.sentence}")
-    p = dict(alert.voices)
-    for name, share in told.voice_shares:
-        _out().print(f"  {share:4.0%}  voice {name}, p {p.get(name, float('nan')):.1e}")
-    for one in told.counterfactuals:
-        _out().print(f"  {one.sentence}")
-    for hint in told.techniques:
-        _out().print(f"  {hint.sentence} ({hint.id} {hint.name}, confidence {hint.confidence}: {hint.rule})")
-    for evidence in named_edges(alert):
-        _out().print(f"  {'new ' if evidence.is_new else '    '}{evidence.edge}: {flows(evidence)}")
-    if alert.decision:
-        _out().print(f"{alert.disposition} by {alert.decision.by} at {rfc3339(alert.decision.at)}")
+    for line in alertlines.lines(alert):
+        _out().print(line)
 
 
 def _print_restriction(restriction: Restriction, *, now: float) -> None:

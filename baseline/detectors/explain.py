@@ -11,7 +11,7 @@ from baseline.detectors import edges as edge_tables
 from baseline.detectors.attribution import Shares
 from baseline.detectors.protocol import Arrays
 from baseline.detectors.tail import weighted
-from baseline.domain.deviation import EdgeEvidence, Family, Reason
+from baseline.domain.deviation import NEW_EDGE, EdgeEvidence, Family, Reason
 from baseline.domain.edge import Direction, Edge, EdgeKey, Peer
 from baseline.domain.units import HOUR_S, format_bytes
 from baseline.domain.window import EdgeCounts, Window
@@ -25,7 +25,6 @@ WEAKEST = 3.0  # weighted residual below which a feature is no reason
 RANGE_SCALES = 2.0  # expected range: centre +- 2 scales, about p5 to p95 with these heavy tails
 EDGES = 32
 UNUSUAL_NEW = 0.05  # p of so many new edges above which they are no reason
-NEW_EDGE = "new_edge"
 _COUNTS_EDGES = ("peers_", "external_peers_", "ports_", "edges_", "namespaces_")
 
 

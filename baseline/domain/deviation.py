@@ -9,6 +9,8 @@ from baseline.domain.edge import Edge
 from baseline.domain.explanation import UNEXPLAINED, Explanation
 from baseline.domain.workload import WorkloadId
 
+NEW_EDGE = "new_edge"  # the feature of a reason that tells of peers and ports never used before
+
 
 class Family(StrEnum):
     """Independent kinds of evidence. Two of them agreeing is what an automatic restriction asks for."""
@@ -34,7 +36,7 @@ class Reason:
     """One line of why."""
 
     family: Family
-    feature: str  # name in features.schema, or "new_edge"
+    feature: str  # name in features.schema, or NEW_EDGE
     sentence: str  # "312 connections started; 0 to 14 expected here on Tuesdays at 03 h"
     actual: float
     expected_low: float

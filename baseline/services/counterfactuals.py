@@ -9,7 +9,7 @@ import numpy as np
 from baseline.detectors import counterfactual, explain
 from baseline.detectors.counterfactual import NEW_EDGES, Group, Question
 from baseline.detectors.tail import weighted
-from baseline.domain.deviation import Deviation
+from baseline.domain.deviation import NEW_EDGE, Deviation
 from baseline.domain.explanation import Counterfactual
 from baseline.features import calendar, schema
 from baseline.features.schema import Measure
@@ -46,7 +46,7 @@ def _questions(deviation: Deviation, at: int, batch: Batch) -> list[Question]:
     names = [reason.feature for reason in sorted(deviation.reasons, key=lambda one: -one.share)]
     centre = batch.centre(at)
     return [
-        Question(row=at, column=NEW_EDGES, usual=0.0) if name == explain.NEW_EDGE else _question(at, name, centre)
+        Question(row=at, column=NEW_EDGES, usual=0.0) if name == NEW_EDGE else _question(at, name, centre)
         for name in names
     ]
 
@@ -122,7 +122,7 @@ def _bound(question: Question, value: float, batch: Batch) -> str:
 
 
 def _name(question: Question) -> str:
-    return explain.NEW_EDGE if question.column == NEW_EDGES else schema.NAMES[question.column]
+    return NEW_EDGE if question.column == NEW_EDGES else schema.NAMES[question.column]
 
 
 def _natural(question: Question, value: float) -> float:

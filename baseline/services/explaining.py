@@ -15,6 +15,7 @@ from baseline.detectors import attribution, explain, rise, techniques
 from baseline.detectors.explain import Carrier
 from baseline.detectors.protocol import UNKNOWN
 from baseline.detectors.tail import weighted
+from baseline.domain import explanation as explanations
 from baseline.domain.deviation import Deviation, EdgeEvidence, Family
 from baseline.domain.edge import Direction, PeerKind
 from baseline.domain.explanation import Counterfactual, Explanation, Rise
@@ -45,6 +46,18 @@ def explained(deviations: Sequence[Deviation], batch: Batch) -> list[Deviation]:
         replace(deviation, explanation=_explanation(deviation, at, batch, found, up))
         for deviation, at, found in zip(deviations, where, alternatives, strict=True)
     ]
+
+
+def hinted(deviation: Deviation) -> Deviation:
+    """With hints at what its own edges and reasons look like: rules over several windows add theirs to a verdict."""
+    picture = techniques.Picture(
+        families=deviation.families,
+        features=[reason.feature for reason in deviation.reasons],
+        edges=deviation.edges,
+        window_s=deviation.window_end - deviation.window_start,
+    )
+    more = Explanation(techniques=techniques.hints(picture))
+    return replace(deviation, explanation=explanations.merged(deviation.explanation, more, is_stronger=True))
 
 
 def _explanation(

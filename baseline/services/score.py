@@ -119,6 +119,7 @@ def judge(
                 p[at] = float(value)
     workloads = {window.workload for window in windows}
     maturity = {workload: model.maturity(workload) if model else Maturity.LEARNING for workload in workloads}
+    deviations = [explaining.hinted(one) for one in deviations]
     return Judged(deviations=deviations, vectors=vectors, maturity=maturity, p=p)
 
 

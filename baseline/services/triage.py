@@ -10,10 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from baseline.detectors.explain import NEW_EDGE
 from baseline.domain import alert as alerts
 from baseline.domain.alert import Alert
-from baseline.domain.deviation import Deviation, EdgeEvidence
+from baseline.domain.deviation import NEW_EDGE, Deviation, EdgeEvidence
 from baseline.domain.edge import Direction
 from baseline.domain.errors import CheckpointRejected
 from baseline.domain.units import HOUR_S, format_bytes, rfc3339

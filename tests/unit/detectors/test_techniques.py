@@ -111,6 +111,18 @@ def test_exfiltration_by_another_port_has_another_number() -> None:
     assert sure([edge(inside("backup"), 2121, **told)], families=(Family.VOLUME,)) == []
 
 
+def test_rules_over_several_windows_need_fewer() -> None:
+    """Four failed first contacts decide a scan; a little in every hour is an upload, however small the hour's part."""
+    contacts = [edge(inside("db"), port, is_new=True, failed=1) for port in range(4)]
+    assert sure(contacts) == []
+    assert sure(contacts, features=["first_contacts"]) == [("T1046", Confidence.MEDIUM)]
+    drop = edge(OUTSIDE, bytes_out=200_000)
+    assert sure([drop], families=(Family.VOLUME,)) == []
+    (hint,) = looks([drop], families=(Family.VOLUME,), features=["external_bytes_sum"])
+    assert (hint.id, hint.confidence) == ("T1041", Confidence.LOW)
+    assert hint.rule.endswith("a little in every hour")
+
+
 def test_data_in_dns_questions() -> None:
     """A mebibyte of questions in a window."""
     asked = edge(OUTSIDE, 53, bytes_out=2**21, bytes_in=2**21)
@@ -172,7 +184,7 @@ def test_hints_never_claim_and_are_few() -> None:
     assert ranks == sorted(ranks, reverse=True)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__.strip("_"))
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_rule_stands_an_empty_picture(rule: Any) -> None:
     """No edges, no answer, no error."""
     assert rule(Picture(families=(Family.VOLUME,), features=("beacon",), edges=(), window_s=60)) is None

@@ -12,6 +12,7 @@ from baseline.domain.deviation import Deviation
 from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
 from baseline.domain.explanation import Confidence, Spread
 from baseline.domain.window import EdgeCounts, Window
+from baseline.services import explaining
 from baseline.services.score import JudgeState, judge
 from tests.unit.services_score.making import OPTIONS, UNTIL, counts, edge, fitted, minute, quiet_minutes, with_edges
 
@@ -133,3 +134,13 @@ def test_explaining_does_not_change_the_verdict() -> None:
     assert [d.workload.name for d in judged.deviations] == ["web"] * 3
     p = dict(zip([(w.workload, w.start) for w in windows], judged.p, strict=True))
     assert all(d.p == p[d.workload, d.window_start] < d.threshold for d in judged.deviations)
+
+
+def test_a_rule_over_several_windows_adds_its_hint() -> None:
+    """Whatever raised the deviation: its reasons and edges are looked at, and the surer word stays."""
+    found = told("web", scan(200))
+    beacon = replace(found.reasons[0], feature="beacon", share=0.0)
+    hints = explaining.hinted(replace(found, reasons=(*found.reasons, beacon))).explanation
+    assert [hint.id for hint in hints.techniques] == ["T1046", "T1571"]
+    assert "200 ports" in hints.techniques[0].sentence
+    assert hints.rise == found.explanation.rise
