@@ -85,3 +85,8 @@ def test_shares_of_features_and_new_edges_are_one_together() -> None:
     assert shares.features.sum() + shares.new_edges == pytest.approx(1.0)
     assert shares.new_edges == pytest.approx(shares.voices["edges"])
     assert schema.NAMES[int(np.argmax(shares.features))] == "connections_out"
+
+
+def test_every_voice_says_which_features_carried_it_or_has_none() -> None:
+    """A voice that joins the combination joins the attribution; new edges alone lie in no feature."""
+    assert set(attribution.CREDITS) | {attribution.NEW_EDGES} == set(combine.WEIGHTS)
