@@ -134,7 +134,7 @@ print(f"threshold: {scan.threshold:.1e}")
 # ## Does the forest blame what SHAP blames?
 #
 # The forest's share goes to features by the cuts on a row's paths. SHAP's TreeExplainer computes Shapley values of the
-# expected path length, much more slowly. A forest is grown on the vectors of the judged half, and the oddest fiftieth
+# expected path length, much more slowly. A forest is grown on the vectors of the judged half, and the oddest tenth
 # of its rows is explained both ways. (Skipped where `shap` is not installed: the product does not need it.)
 
 # %%
@@ -143,7 +143,7 @@ spread = np.maximum(np.median(np.abs(known - np.median(known, axis=0)), axis=0),
 points = np.clip((known - np.median(known, axis=0)) / spread, -15, 15).astype(np.float32).astype(np.float64)
 forest = IsolationForest(n_estimators=100, max_samples=256, random_state=1).fit(points)
 packed = forest_kernel.pack(forest)
-oddest = points[np.argsort(forest.score_samples(points))[: max(10, len(points) // 50)]]
+oddest = points[np.argsort(forest.score_samples(points))[: max(20, len(points) // 10)]]
 by_path = forest_kernel.credit(packed, oddest)
 agreement, correlation = float("nan"), float("nan")
 if importlib.util.find_spec("shap"):
