@@ -35,7 +35,8 @@ class Tail:
         """Largest evidence of each row plus a tenth of the mean of the four largest: agreement breaks ties."""
         rows.check(arrays)
         evidence = weighted(rows.residuals, rows.schema)
-        top = -np.partition(-evidence, TOP - 1, axis=1)[:, :TOP]
+        many = min(TOP, evidence.shape[1])
+        top = -np.partition(-evidence, many - 1, axis=1)[:, :many]
         return np.asarray(top.max(axis=1) + AGREEMENT * top.mean(axis=1))
 
     def explain(self, arrays: Arrays, rows: Rows) -> FloatArray:
