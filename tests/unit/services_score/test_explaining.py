@@ -61,8 +61,8 @@ def test_what_no_single_feature_explains_is_said_so() -> None:
     assert len(one.features) == len(one.values) >= 2
 
 
-def test_a_deviation_by_novelty_alone_would_be_normal_without_it() -> None:
-    """A database that calls out for the first time, twice: only the new edges are odd."""
+def test_a_deviation_by_novelty_takes_that_there_is_nothing_new() -> None:
+    """A database that calls out for the first time, twice: alone or with others, the new edges have to go."""
     state = JudgeState()
     calls = {OUTSIDE: counts(3, at=UNTIL + 9.0, size=500)}
     windows = [
@@ -71,8 +71,8 @@ def test_a_deviation_by_novelty_alone_would_be_normal_without_it() -> None:
     ]
     found = judge(windows, model=fitted(), state=state, options=OPTIONS).deviations
     assert found, "a database that calls out for the first time deviates"
-    sentences = [one.sentence for one in found[0].explanation.counterfactuals]
-    assert any("without anything new" in sentence for sentence in sentences)
+    told_of = found[0].explanation.counterfactuals
+    assert any("new_edge" in one.features and "without anything new" in one.sentence for one in told_of)
 
 
 def test_voices_have_p_and_share() -> None:
