@@ -42,7 +42,7 @@ suite: setup  ## detection on every data set below DATA (docs/evaluation.md)
 	$(BIN)/python -m pipelines.evaluate --suite --data $(or $(DATA),data)
 
 bench: setup  ## the figures of the README
-	$(SYNC) --group bench && $(BIN)/python -m benchmarks.stream && $(BIN)/python -m benchmarks.windows
+	$(SYNC) --group bench && $(BIN)/python -m benchmarks.stream && $(BIN)/python -m benchmarks.windows && $(BIN)/python -m benchmarks.forests
 
 docs: setup  ## the documents: links, figures, every setting and verb described
 	$(BIN)/pytest tests/docs $(PYTEST_ARGS)

@@ -336,6 +336,8 @@ class WorkloadFacts:
     labels: tuple[tuple[str, str], ...] = ()  # of its pods, sorted, newest seen
     hosts: frozenset[str] = frozenset()
     maturity: Maturity = Maturity.LEARNING
+    chance_new: float | None = None  # that the next edge it uses is one it never used; None: not measured yet
+    rollout_at: float | None = None  # event time its newest version was first seen; None: one version only
     revision: int = 1
 
 

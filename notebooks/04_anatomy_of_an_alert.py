@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import IsolationForest
 
-from baseline.detectors import attribution, combine, forest_kernel
+from baseline.detectors import attribution, combine, forest_kernel, forest_layout
 from baseline.detectors.protocol import Rows
 from baseline.domain.flow import Flow
 from baseline.domain.units import rfc3339
@@ -142,9 +142,9 @@ known = np.stack([one for _, _, one in course.scored])
 spread = np.maximum(np.median(np.abs(known - np.median(known, axis=0)), axis=0), 0.1)
 points = np.clip((known - np.median(known, axis=0)) / spread, -15, 15).astype(np.float32).astype(np.float64)
 forest = IsolationForest(n_estimators=100, max_samples=256, random_state=1).fit(points)
-packed = forest_kernel.pack(forest)
+packed = forest_layout.joined([forest_layout.packed(forest)], np.array([0]))
 oddest = points[np.argsort(forest.score_samples(points))[: max(20, len(points) // 10)]]
-by_path = forest_kernel.credit(packed, oddest)
+by_path = np.maximum(forest_kernel.credit(packed, np.zeros(len(oddest), dtype=np.int64), oddest), 0.0)
 agreement, correlation = float("nan"), float("nan")
 if importlib.util.find_spec("shap"):
     import shap

@@ -9,9 +9,6 @@ Every mapping and every invention is told in docs/recording.md. The labels decid
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -19,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines._records import NOT_RECORDED, write_records, write_table
 from pipelines._westermo_devices import DEVICES, LABELS, NAMESPACE, Event, read_events, rfc3339
 from pipelines._westermo_rows import CAPTURE_POINTS, GROUP, Segment, Side, read_source
 
@@ -143,32 +141,6 @@ def record(pair: Pair, reporting: str, slot: int, slots: dict[int, tuple[Side, S
     }
 
 
-NOT_RECORDED: dict[str, Any] = {
-    "nat_outgoing_ports": None,
-    "http_requests_allowed_in": 0,
-    "http_requests_denied_in": 0,
-    "process_name": "-",
-    "num_process_names": 0,
-    "process_id": "-",
-    "num_process_ids": 0,
-    "process_args": ["-"],
-    "num_process_args": 0,
-    "original_source_ips": None,
-    "num_original_source_ips": 0,
-    "tcp_mean_send_congestion_window": 0,
-    "tcp_min_send_congestion_window": 0,
-    "tcp_mean_smooth_rtt": 0,
-    "tcp_max_smooth_rtt": 0,
-    "tcp_mean_min_rtt": 0,
-    "tcp_max_min_rtt": 0,
-    "tcp_mean_mss": 0,
-    "tcp_min_mss": 0,
-    "tcp_total_retransmissions": 0,
-    "tcp_lost_packets": 0,
-    "tcp_unrecovered_to": 0,
-}
-
-
 def endpoint(end: str, name: str) -> dict[str, Any]:
     """The fields of one end, ``source`` or ``dest``."""
     is_group_peer = name == GROUP
@@ -182,19 +154,6 @@ def endpoint(end: str, name: str) -> dict[str, Any]:
         f"{end}_type": "net" if is_group_peer else "wep",
         f"{end}_labels": labels,
     }
-
-
-def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """JSON lines, gzipped without name and time, so that the bytes depend on the records alone."""
-    with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=9, mtime=0) as out:
-        for item in records:
-            out.write(json.dumps(item, separators=(",", ":")).encode() + b"\n")
-
-
-def write_table(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
-    """A CSV file with plain line ends."""
-    with path.open("w", encoding="utf-8", newline="") as out:
-        csv.writer(out, lineterminator="\n").writerows(rows)
 
 
 def label_rows(events: Iterable[Event]) -> Iterator[tuple[object, ...]]:

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from baseline.detectors import combine
-from baseline.detectors.forest import Forest
 from baseline.detectors.protocol import Arrays, Rows
-from baseline.detectors.tail import Tail, of_largest
+from baseline.detectors.tail import of_largest
 from baseline.features.table import FloatArray
 
 Credit = Callable[[Arrays, Rows], FloatArray]
 NEW_EDGES = "edges"  # the voice whose evidence lies in no feature of the vector
-CREDITS: Mapping[str, Credit] = {voice.name: voice.explain for voice in (Tail(), Forest())}
+CREDITS: Mapping[str, Credit] = {voice.name: voice.explain for voice in combine.OF_RESIDUALS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

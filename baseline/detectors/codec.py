@@ -1,6 +1,7 @@
 """Model sets as bytes: safetensors and JSON, nothing executable. What cannot be right is refused before it is used.
 
-Walking a tree with a child id out of range would read foreign memory in compiled code, so every id is checked here.
+Walking a tree with a child id out of range would read foreign memory in compiled code, so every id is checked here
+(those of forests by ``forest_layout``).
 """
 
 from __future__ import annotations
@@ -15,20 +16,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from baseline.detectors import forest_layout
 from baseline.domain.errors import ModelSetRejected, SchemaMismatch
 from baseline.domain.modelset import FORMAT, Manifest
 from baseline.features import schema
 
 _KINDS = "fiu"
-_FLEET = ("workloads.keys", "workloads.first_seen", "is_mature", "calendar.zone",
-          "calendar.holidays", "edges.hash", "edges.offsets", "edges.shares",
-          "edges.peers", "edges.peer_offsets", "edges.common")  # fmt: skip
+_CALIBRATED = ("tail.p", "neighbours.p", "forest.p", "final")
+_OF_LINES = ("workloads.first_seen", "workloads.hours", "workloads.chance_new", "edges.group")
+_OF_EDGES = ("edges.first_seen", "edges.last_seen", "edges.days", "edges.hours", "edges.connections")
+_OF_FAR_ENDS = ("edges.far_hash", "edges.far_users", "edges.far_first")
+_OF_GROUPS = ("edges.group_sizes", "edges.group_hash", "edges.group_users", "edges.group_offsets")
+_FLEET = (
+    "workloads.keys", "is_mature", "calendar.zone", "calendar.holidays", "edges.hash", "edges.offsets", "edges.shares",
+    "edges.peers", "edges.peer_offsets", "edges.common", "edges.since", *_OF_LINES, *_OF_EDGES, *_OF_FAR_ENDS,
+    *_OF_GROUPS,
+)  # fmt: skip
 _HORIZON = (
-    "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned",
-    "tail.rise", "tail.fall", "forest.feature", "forest.threshold", "forest.left", "forest.right", "forest.depth",
-    "forest.roots", "forest.normal_depth", "edges.rate", "edges.more", "ready", "span_s",
+    "seasonal.centre", "seasonal.scale", "seasonal.ceiling", "seasonal.level", "seasonal.learned", "seasonal.present",
+    "seasonal.moved", "seasonal.half_life_s",
+    "neighbours.own", "neighbours.bounds", "neighbours.fleet", "neighbours.trust",
+    "tail.rise", "tail.fall", "forest.nodes", "forest.trees", "forest.forests", "forest.samples", "forest.own",
+    "edges.rate", "edges.more", "edges.typical", "ready", "span_s",
     *(f"{part}.schema" for part in ("seasonal", "tail", "forest", "edges")),
-    *(f"{voice}.{name}" for voice in ("tail.p", "forest.p", "final") for name in ("quantiles", "tails", "ready")),
+    *(f"{voice}.{name}" for voice in _CALIBRATED for name in ("quantiles", "tails", "ready")),
 )  # fmt: skip
 
 
@@ -118,7 +129,6 @@ def check(files: Mapping[str, Mapping[str, Any]], manifest: Manifest) -> None:
 
 def _check_fleet(arrays: Mapping[str, Any], lines: int) -> None:
     _complete(arrays, _FLEET, "fleet")
-    _need(arrays["workloads.first_seen"].shape == (lines,), "fleet: workloads.first_seen")
     _need(bytes(np.asarray(arrays["workloads.keys"], dtype=np.uint8)).count(b"\n") == max(0, lines - 1), "fleet: keys")
     for offsets, values in (("edges.offsets", "edges.hash"), ("edges.peer_offsets", "edges.peers")):
         bounds = np.asarray(arrays[offsets])
@@ -127,6 +137,24 @@ def _check_fleet(arrays: Mapping[str, Any], lines: int) -> None:
         )
         _need(bool((np.diff(bounds) >= 0).all()), f"fleet: {offsets} fall")
     _need(arrays["edges.shares"].shape == (len(arrays["edges.hash"]), 2), "fleet: edges.shares")
+    for names, count in ((_OF_LINES, lines), (_OF_EDGES, len(arrays["edges.hash"])),
+                         (_OF_FAR_ENDS, len(arrays["edges.far_hash"]))):  # fmt: skip
+        for key in names:
+            _need(np.asarray(arrays[key]).shape == (count,), f"fleet: {key}")
+    chance = np.asarray(arrays["workloads.chance_new"])
+    _need(bool(((chance > 0) & (chance <= 1)).all()), "fleet: workloads.chance_new")
+    _check_groups(arrays)
+
+
+def _check_groups(arrays: Mapping[str, Any]) -> None:
+    group, sizes = np.asarray(arrays["edges.group"]), np.asarray(arrays["edges.group_sizes"])
+    _need(group.dtype.kind == "i" and bool(((group >= 0) & (group < len(sizes))).all()), "fleet: group out of range")
+    _need(np.array_equal(np.bincount(group, minlength=len(sizes)), sizes), "fleet: edges.group_sizes")
+    bounds, count = np.asarray(arrays["edges.group_offsets"]), len(arrays["edges.group_hash"])
+    _need(bounds.shape == (len(sizes) + 1,) and bounds[0] == 0 and bounds[-1] == count, "fleet: edges.group_offsets")
+    _need(bool((np.diff(bounds) >= 0).all()), "fleet: edges.group_offsets fall")
+    _need(np.asarray(arrays["edges.group_users"]).shape == (count,), "fleet: edges.group_users")
+    _need(np.asarray(arrays["edges.since"]).shape == (1,), "fleet: edges.since")
 
 
 def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
@@ -138,31 +166,37 @@ def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
     _need(shape[2] == schema.WIDTH, f"{name}: {shape[2]} features")
     _need(arrays["seasonal.scale"].shape == shape and arrays["seasonal.ceiling"].shape == shape, f"{name}: seasonal")
     _need(bool((np.asarray(arrays["seasonal.scale"]) >= 0).all()), f"{name}: negative scale")
-    for voice in ("tail.p", "forest.p", "final"):
+    moved, half_life_s = np.asarray(arrays["seasonal.moved"]), np.asarray(arrays["seasonal.half_life_s"])
+    _need(moved.shape == (lines + 1, shape[2]), f"{name}: seasonal.moved {moved.shape}")
+    _need(half_life_s.shape == (1,) and float(half_life_s[0]) >= 0, f"{name}: seasonal.half_life_s")
+    present = np.asarray(arrays["seasonal.present"])
+    _need(present.shape == (lines + 1, shape[2]) and bool((present <= 1).all()), f"{name}: seasonal.present")
+    _check_neighbours(arrays, lines, name)
+    for voice in _CALIBRATED:
         quantiles, tails = np.asarray(arrays[f"{voice}.quantiles"]), np.asarray(arrays[f"{voice}.tails"])
         _need(quantiles.shape == (lines + 1, 7) and tails.shape == (lines + 1, 2), f"{name}: {voice}")
         _need(bool((tails[:, 0] > 0).all()) and bool((np.abs(tails[:, 1]) <= 1).all()), f"{name}: {voice}.tails")
     for rate in ("edges.rate", "edges.more"):
         found = np.asarray(arrays[rate])
         _need(found.shape == (lines + 1,) and bool(((found > 0) & (found <= 1)).all()), f"{name}: {rate}")
-    _check_forest(arrays, name)
+    typical = np.asarray(arrays["edges.typical"])
+    _need(typical.shape == (1,) and 0.5 <= float(typical[0]) <= 2.0, f"{name}: edges.typical")
+    forest = {key: np.asarray(arrays[f"forest.{key}"]) for key in forest_layout.NAMES}
+    wrong = forest_layout.wrong(forest, lines=lines, width=shape[2])
+    _need(wrong is None, f"{name}: forest: {wrong}")
 
 
-def _check_forest(arrays: Mapping[str, Any], name: str) -> None:
-    parts = {key: np.asarray(arrays[f"forest.{key}"]) for key in ("feature", "threshold", "left", "right", "depth")}
-    count = len(parts["feature"])
-    _need(all(part.shape == (count,) for part in parts.values()), f"{name}: forest shapes")
-    _need(all(parts[key].dtype.kind == "i" for key in ("feature", "left", "right")), f"{name}: forest ids")
-    is_leaf = parts["feature"] < 0
-    _need(bool((parts["feature"] < schema.WIDTH).all()), f"{name}: forest feature out of range")
-    own = np.arange(count)[~is_leaf]
-    for side in ("left", "right"):  # children come after their parent, so that every walk ends
-        children = parts[side][~is_leaf]
-        _need(bool(((children > own) & (children < count)).all()), f"{name}: forest child out of range")
-    roots = np.asarray(arrays["forest.roots"])
-    _need(roots.dtype.kind == "i" and bool(((roots >= 0) & (roots < count)).all()), f"{name}: forest roots")
-    normal = np.asarray(arrays["forest.normal_depth"])
-    _need(normal.shape == (1,) and float(normal[0]) > 0, f"{name}: forest depth")
+def _check_neighbours(arrays: Mapping[str, Any], lines: int, name: str) -> None:
+    own, fleet = np.asarray(arrays["neighbours.own"]), np.asarray(arrays["neighbours.fleet"])
+    for reference in (own, fleet):
+        is_packed = reference.dtype == np.int8 and reference.ndim == 2 and reference.shape[1] == schema.WIDTH
+        _need(is_packed, f"{name}: neighbours of {reference.dtype}, {reference.shape}")
+    bounds, trust = np.asarray(arrays["neighbours.bounds"]), np.asarray(arrays["neighbours.trust"])
+    _need(bounds.shape == (lines + 1,) and bounds.dtype.kind == "i", f"{name}: neighbours.bounds")
+    _need(bounds[0] == 0 and bounds[-1] == len(own), f"{name}: neighbours.bounds do not span the reference")
+    _need(bool((np.diff(bounds) >= 0).all()), f"{name}: neighbours.bounds fall")
+    _need(trust.shape == (lines + 1,) and bool(((trust >= 0) & (trust <= 1)).all()), f"{name}: neighbours.trust")
+    _need(trust[-1] == 0, f"{name}: neighbours.trust in a newcomer's own reference")
 
 
 def _complete(arrays: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:

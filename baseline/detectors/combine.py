@@ -5,7 +5,7 @@ Voices hang together, so no formula for independent p-values holds: the weighted
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,18 @@ import numpy.typing as npt
 from baseline.detectors import calibrate, seasonal
 from baseline.detectors.edges import Edges
 from baseline.detectors.forest import Forest
-from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
+from baseline.detectors.neighbours import Neighbours
+from baseline.detectors.protocol import UNKNOWN, Arrays, Detector, Rows
 from baseline.detectors.tail import Tail
 from baseline.features.table import FloatArray
 
-WEIGHTS = {"tail": 1.0, "forest": 0.25, "edges": 1.0}  # by judgement: the tail knows magnitude, the forest does not
+WEIGHTS = {
+    "tail": 1.0,
+    "neighbours": 1.0,
+    "forest": 0.25,
+    "edges": 1.0,
+}  # by judgement: the tail knows magnitude, the forest does not
+OF_RESIDUALS: tuple[Detector, ...] = (Tail(), Neighbours(), Forest())
 AGREEMENT = 0.3  # share of the other voices that adds to the strongest; by judgement
 STRONGEST = 30.0  # -ln p of one voice counts up to this
 
@@ -49,17 +56,13 @@ class Verdict:
 
 def residual_rows(arrays: Arrays, rows: Rows) -> Rows:
     """The rows with residuals by the set's seasonal tables."""
-    return Rows(
-        schema=rows.schema, workloads=rows.workloads, starts=rows.starts, slots=rows.slots, days=rows.days,
-        values=rows.values, residuals=seasonal.residuals(under(arrays, "seasonal"), rows), fresh=rows.fresh,
-        fresh_peers=rows.fresh_peers,
-    )  # fmt: skip
+    return replace(rows, residuals=seasonal.residuals(under(arrays, "seasonal"), rows))
 
 
 def voices(arrays: Arrays, rows: Rows) -> dict[str, FloatArray]:
     """p-value of each voice; 1 where a voice is not ready (it then adds nothing)."""
     found: dict[str, FloatArray] = {}
-    for voice in (Tail(), Forest()):
+    for voice in OF_RESIDUALS:
         raw = voice.score(under(arrays, voice.name), rows)
         found[voice.name] = calibrate.p_values(under(arrays, f"{voice.name}.p"), rows.workloads, raw)
     fresh = Edges().p_values(under(arrays, "edges"), rows)

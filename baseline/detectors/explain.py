@@ -22,6 +22,10 @@ from baseline.features.table import FloatArray
 
 REASONS = 5
 WEAKEST = 3.0  # weighted residual below which a feature is no reason
+SLIGHT, CARRIES = (
+    1.0,
+    0.1,
+)  # ...unless it carries this share: several slight oddities together may be far from all known
 RANGE_SCALES = 2.0  # expected range: centre +- 2 scales, about p5 to p95 with these heavy tails
 EDGES = 32
 UNUSUAL_NEW = 0.05  # p of so many new edges above which they are no reason
@@ -35,9 +39,8 @@ def reasons(  # noqa: PLR0913 - one row of every table, by name
     """The strongest features and, where any, the new edges; strongest first. All arrays (schema.WIDTH,)."""
     evidence = weighted(residuals)
     found = []
-    for column in np.argsort(-evidence, kind="stable")[:REASONS]:
-        if evidence[column] < WEAKEST:
-            break
+    is_reason = (evidence >= WEAKEST) | ((evidence >= SLIGHT) & (shares.features >= CARRIES))
+    for column in [column for column in np.argsort(-evidence, kind="stable") if is_reason[column]][:REASONS]:
         feature = schema.FEATURES[column]
         low, high = expected_range(feature, centre[column], scale[column], ceiling[column])
         actual = schema.natural(feature, values[column])
@@ -55,8 +58,9 @@ def reasons(  # noqa: PLR0913 - one row of every table, by name
         )
     if fresh and p_fresh < UNUSUAL_NEW:
         found.append(_new_edges(fresh, share=shares.new_edges, p=p_fresh))
-    # Amounts first: a person reads "1,999 connections started" at once, and a ratio only beside them.
-    return tuple(sorted(found, key=lambda reason: (reason.family is Family.SHAPE, -reason.share)))
+    # Amounts first: a person reads "1,999 connections started" at once, and a ratio or what is slight only beside them.
+    slight = {schema.NAMES[column] for column in np.flatnonzero(evidence < WEAKEST)}
+    return tuple(sorted(found, key=lambda one: (one.family is Family.SHAPE or one.feature in slight, -one.share)))
 
 
 def expected_range(feature: Feature, centre: float, scale: float, ceiling: float) -> tuple[float, float]:

@@ -6,19 +6,22 @@ out, with less the rows are split into blocks and each is judged by tables of th
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors import calibrate, combine, seasonal
+from baseline.detectors import calibrate, combine, neighbours, seasonal
 from baseline.detectors.edges import Edges
-from baseline.detectors.forest import Forest
+from baseline.detectors.forest import Builder, Forest
+from baseline.detectors.neighbours import Neighbours
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.detectors.tail import Tail
 from baseline.domain.units import DAY_S, HOUR_S
-from baseline.features.table import FloatArray
+from baseline.features.table import FloatArray, IntArray
 
 Mask = npt.NDArray[np.bool_]
 HELD_OUT = 0.25
@@ -33,7 +36,7 @@ FENCE_MOST = 0.3  # ...but never more than this share
 FEWEST_ROWS = calibrate.FEWEST
 
 
-def fit_horizon(
+def fit_horizon(  # noqa: PLR0913 - what one horizon is fitted from, by name
     rows: Rows,
     *,
     lines: int,
@@ -41,81 +44,111 @@ def fit_horizon(
     settled: Mask | None = None,
     calibrate_from: float | None = None,
     elder: Arrays | None = None,
+    builder: Builder = "sklearn",
+    groups: IntArray | None = None,
+    present: Mask | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """All arrays of one horizon; ``ready`` is 0 when there is too little to learn from.
 
     settled : rows after each workload's warm-up, which new edges are counted in (all by default).
     elder : arrays of the next shorter horizon, if it was fitted: see ``calibrate.fit``.
+    builder : what fits forests.
     calibrate_from : rows starting here are calibrated on and not learned from before (default: the last quarter).
+    present : features that each line's log gives, (lines + 1, width); all by default. The others never have a residual.
+    groups : peer group of each line (``groups.group_ids``); everybody is one group by default.
     """
     rows.check()
     span = float(rows.starts.max() - rows.starts.min()) if len(rows) else 0.0
     slots = seasonal.slots_for(span)
     counted = np.ones(len(rows), dtype=np.bool_) if settled is None else settled
     keep = np.ones(len(rows), dtype=np.bool_)
-    judged, unseen = _unseen(rows, keep, lines=lines, slots=slots, calibrate_from=calibrate_from)
-    if len(judged) >= FEWEST_ROWS:  # second pass, without what the first found odd
-        keep = _ordinary(rows, judged, unseen, is_short=span < SHORT_S)
-        judged, unseen = _unseen(rows, keep, lines=lines, slots=slots, calibrate_from=calibrate_from)
-    teaching = keep[judged]
+    given = np.ones((lines + 1, rows.schema.width), dtype=np.bool_) if present is None else present
+    tables = partial(_tables, given=given, lines=lines, slots=slots)
+    seen = _residuals(rows, keep, tables, calibrate_from=calibrate_from)
+    if seen.is_unseen.sum() >= FEWEST_ROWS:  # second pass, without what the first found odd
+        keep = _ordinary(seen, is_short=span < SHORT_S)
+        seen = _residuals(rows, keep, tables, calibrate_from=calibrate_from)
     hours = _hours(rows, lines)
-    trimmed = TRIMMED_EXCESSES if span < SHORT_S else 0.0
-    voices = _fit_voices(
-        unseen.pick(teaching),
-        rows.pick(counted & keep),
-        lines=lines,
-        seed=seed,
-        hours=hours,
-        elder=elder,
-        trimmed=trimmed,
+    calibration = _Calibration(
+        lines=lines, hours=hours, elder=elder, trimmed=TRIMMED_EXCESSES if span < SHORT_S else 0.0
     )
-    arrays = combine.named("seasonal", seasonal.fit(rows, keep, lines=lines, slots=slots)) | voices
-    totals = combine.total(combine.voices(arrays, unseen.pick(teaching)))
-    final = calibrate.fit(
-        totals, unseen.workloads[teaching], lines=lines, hours=hours, elder=_elder(elder, "final"), trimmed=trimmed
-    )
+    arrays = combine.named("seasonal", tables(rows, keep))
+    arrays |= _fit_voices(seen, keep, calibration, seed=seed, builder=builder)
+    arrays |= combine.named("edges", Edges(groups).fit(rows.pick(counted & keep), lines=lines, seed=seed))
+    judged = seen.rows.pick(seen.is_unseen & keep)
+    totals = combine.total(combine.voices(arrays, judged))
+    final = calibration.fit("final", totals, judged.workloads)
     return arrays | combine.named("final", final) | {"ready": final["ready"], "span_s": np.array([span])}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Calibration:
+    """How raw scores become p-values in this fit: see ``calibrate.fit``."""
+
+    lines: int
+    hours: FloatArray
+    elder: Arrays | None
+    trimmed: float
+
+    def fit(self, prefix: str, scores: FloatArray, workloads: IntArray) -> dict[str, npt.NDArray[Any]]:
+        """Of one voice, or of the combination."""
+        elder = None if self.elder is None else combine.under(self.elder, prefix)
+        return calibrate.fit(scores, workloads, lines=self.lines, hours=self.hours, elder=elder, trimmed=self.trimmed)
+
+
 def _fit_voices(
-    unseen: Rows, counted: Rows, *, lines: int, seed: int, hours: FloatArray, elder: Arrays | None, trimmed: float
+    seen: _Seen, keep: Mask, calibration: _Calibration, *, seed: int, builder: Builder
 ) -> dict[str, npt.NDArray[Any]]:
+    """Each voice learns from all residuals there are, and is calibrated on those that no table had seen."""
     arrays: dict[str, npt.NDArray[Any]] = {}
-    for voice in (Tail(), Forest()):
-        own = voice.fit(unseen, lines=lines, seed=seed)
-        raw = voice.score(own, unseen)
+    teaching = seen.rows.pick(seen.is_known & keep)
+    is_judged = seen.is_unseen[seen.is_known & keep]
+    judged = teaching.pick(is_judged)
+    for voice in (Tail(), Neighbours(), Forest(builder)):
+        if isinstance(voice, Neighbours):  # a row is no neighbour of itself
+            own, in_own, in_fleet = neighbours.fit(teaching, lines=calibration.lines)
+            raw = neighbours.scores(own, judged, skip_own=in_own[is_judged], skip_fleet=in_fleet[is_judged])
+        else:
+            own = voice.fit(teaching, lines=calibration.lines, seed=seed)
+            raw = voice.score(own, judged)
         arrays |= combine.named(voice.name, own)
-        arrays |= combine.named(
-            f"{voice.name}.p",
-            calibrate.fit(
-                raw, unseen.workloads, lines=lines, hours=hours, elder=_elder(elder, f"{voice.name}.p"), trimmed=trimmed
-            ),
-        )
-    return arrays | combine.named("edges", Edges().fit(counted, lines=lines, seed=seed))
+        arrays |= combine.named(f"{voice.name}.p", calibration.fit(f"{voice.name}.p", raw, judged.workloads))
+    return arrays
 
 
-def _elder(elder: Arrays | None, prefix: str) -> Arrays | None:
-    return None if elder is None else combine.under(elder, prefix)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """Rows with residuals. ``is_unseen`` : by tables that had not seen the row; ``is_known`` : at all."""
+
+    rows: Rows
+    is_unseen: Mask
+    is_known: Mask
 
 
-def _unseen(
-    rows: Rows, keep: Mask, *, lines: int, slots: int, calibrate_from: float | None
-) -> tuple[npt.NDArray[np.int64], Rows]:
-    """Positions of the rows to calibrate on, and those rows with residuals by tables that had not seen them."""
-    parts: list[npt.NDArray[np.int64]] = []
-    residuals: list[FloatArray] = []
-    for inside in _parts(rows, calibrate_from):
-        learn = keep & ~inside
-        if not inside.any() or not learn.any():
+def _tables(rows: Rows, keep: Mask, *, given: Mask, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
+    return seasonal.fit(rows, keep, lines=lines, slots=slots) | {"present": given.astype(np.uint8)}
+
+
+def _residuals(
+    rows: Rows, keep: Mask, tables: Callable[[Rows, Mask], Arrays], *, calibrate_from: float | None
+) -> _Seen:
+    """Residuals by tables of other times, and the level followed up to each row.
+
+    A long history is judged as a whole by the tables of its earlier part, a shorter one block by block by the others.
+    """
+    residuals = np.zeros_like(rows.values)
+    is_unseen, is_known = np.zeros(len(rows), dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)
+    parts = _parts(rows, calibrate_from)
+    for inside in parts:
+        if not inside.any() or not (keep & ~inside).any():
             continue
-        tables = seasonal.fit(rows.pick(~inside), keep[~inside], lines=lines, slots=slots)
-        parts.append(np.flatnonzero(inside))
-        residuals.append(seasonal.residuals(tables, rows.pick(inside)))
-    if not parts:
-        nothing = np.zeros(0, dtype=np.int64)
-        return nothing, replace(rows.pick(nothing), residuals=np.zeros((0, rows.values.shape[1])))
-    where = np.concatenate(parts)
-    return where, replace(rows.pick(where), residuals=np.concatenate(residuals))
+        others = tables(rows.pick(~inside), keep[~inside])
+        known = np.ones_like(inside) if len(parts) == 1 else inside
+        levelled = replace(rows, levels=seasonal.followed(others, rows, keep)).pick(known)
+        residuals[known] = seasonal.residuals(others, levelled)
+        is_unseen |= inside
+        is_known |= known
+    return _Seen(rows=replace(rows, residuals=residuals), is_unseen=is_unseen, is_known=is_known)
 
 
 def _parts(rows: Rows, calibrate_from: float | None) -> list[Mask]:
@@ -130,15 +163,16 @@ def _parts(rows: Rows, calibrate_from: float | None) -> list[Mask]:
     return [block == number for number in range(BLOCKS)]
 
 
-def _ordinary(rows: Rows, judged: npt.NDArray[np.int64], unseen: Rows, *, is_short: bool) -> Mask:
+def _ordinary(seen: _Seen, *, is_short: bool) -> Mask:
     """Which rows teach in the second pass."""
-    raw = Tail().score({"schema": unseen.schema.mark}, unseen)
-    keep = np.ones(len(rows), dtype=np.bool_)
-    if is_short:
-        middle, upper = np.quantile(raw, 0.5), np.quantile(raw, 0.75)
-        limit = max(middle + FENCE * (upper - middle), FENCE_LOWEST, float(np.quantile(raw, 1 - FENCE_MOST)))
-    else:
-        return _own_tops(judged, unseen, raw, len(rows))
+    judged = np.flatnonzero(seen.is_unseen)
+    unseen = seen.rows.pick(judged)
+    raw = Tail().score(Tail().fit(unseen, lines=0, seed=0), unseen)
+    keep = np.ones(len(seen.rows), dtype=np.bool_)
+    if not is_short:
+        return _own_tops(judged, unseen, raw, len(keep))
+    middle, upper = np.quantile(raw, 0.5), np.quantile(raw, 0.75)
+    limit = max(middle + FENCE * (upper - middle), FENCE_LOWEST, float(np.quantile(raw, 1 - FENCE_MOST)))
     keep[judged[raw > limit]] = False
     return keep
 

@@ -10,19 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors import codec
+from baseline.detectors import codec, completeness
 from baseline.detectors.combine import under
 from baseline.detectors.protocol import UNKNOWN, Arrays
 from baseline.domain.deviation import Maturity
 from baseline.domain.errors import ModelSetRejected
 from baseline.domain.modelset import Manifest
-from baseline.domain.units import DAY_S
 from baseline.domain.workload import WorkloadId
 from baseline.features.calendar import Calendar
+from baseline.features.table import FloatArray, IntArray
 
 FLEET_FILE = "fleet.safetensors"
-PROVISIONAL_AFTER_S = DAY_S
-MATURE_AFTER_S = 14 * DAY_S
 
 
 def horizon_file(horizon_s: int) -> str:
@@ -39,6 +37,8 @@ class FittedSet:
     horizons: Mapping[int, Arrays]
     edges: Arrays
     first_seen: npt.NDArray[np.float64]  # (lines,), epoch seconds
+    hours: IntArray  # (lines,), hours of history in which somebody looked
+    chance_new: npt.NDArray[np.float64]  # (lines,), that the next edge it uses is new: see ``completeness``
     is_mature: bool = False  # the fit counts as a whole observation period, however short
     calendar: Calendar = field(default_factory=Calendar)  # whose hours of the week it learned
 
@@ -64,6 +64,8 @@ class FittedSet:
             horizons=horizons,
             edges=under(fleet, "edges"),
             first_seen=np.asarray(fleet["workloads.first_seen"], dtype=np.float64),
+            hours=np.asarray(fleet["workloads.hours"], dtype=np.int64),
+            chance_new=np.asarray(fleet["workloads.chance_new"], dtype=np.float64),
             is_mature=bool(fleet["is_mature"][0]),
             calendar=_calendar(fleet),
         )
@@ -83,26 +85,50 @@ class FittedSet:
         return arrays is not None and bool(arrays["ready"][0])
 
     def maturity(self, workload: WorkloadId) -> Maturity:
-        """By how long training has seen the workload."""
+        """By how long and how completely training has seen the workload (``completeness.maturity``)."""
         line = self.line(workload)
         if line == UNKNOWN:
             return Maturity.LEARNING
         if self.is_mature:
             return Maturity.MATURE
-        seen_s = self.manifest.trained_until - float(self.first_seen[line])
-        if seen_s >= MATURE_AFTER_S:
-            return Maturity.MATURE
-        return Maturity.PROVISIONAL if seen_s >= PROVISIONAL_AFTER_S else Maturity.LEARNING
+        return completeness.maturity(
+            seen_s=self.manifest.trained_until - float(self.first_seen[line]),
+            hours=int(self.hours[line]),
+            chance=float(self.chance_new[line]),
+        )
+
+    def is_newcomer(self, workload: WorkloadId) -> bool:
+        """Whether it came when the others were known already, and is not known itself."""
+        line = self.line(workload)
+        if line == UNKNOWN:
+            return True
+        return completeness.is_newcomer(
+            self.maturity(workload), first_seen=float(self.first_seen[line]), since=float(self.first_seen.min()),
+            until=self.manifest.trained_until,
+        )  # fmt: skip
+
+    def chance_of_new(self, workload: WorkloadId) -> float | None:
+        """Chance that the next edge the workload uses is one it never used; None for a newcomer: not measured."""
+        line = self.line(workload)
+        return None if line == UNKNOWN else float(self.chance_new[line])
 
 
 def workload_arrays(
-    workloads: Sequence[WorkloadId], first_seen: Sequence[float], *, is_mature: bool, calendar: Calendar
+    workloads: Sequence[WorkloadId],
+    first_seen: Sequence[float],
+    *,
+    hours: Sequence[int],
+    chance_new: FloatArray,
+    is_mature: bool,
+    calendar: Calendar,
 ) -> dict[str, npt.NDArray[Any]]:
     """The index of a set as arrays: keys joined by newlines, which no Kubernetes name holds, and its calendar."""
     keys = "\n".join(workload.key for workload in workloads).encode()
     return {
         "workloads.keys": np.frombuffer(keys, dtype=np.uint8).copy(),
         "workloads.first_seen": np.asarray(first_seen, dtype=np.float64),
+        "workloads.hours": np.asarray(hours, dtype=np.int64),
+        "workloads.chance_new": np.asarray(chance_new, dtype=np.float64),
         "is_mature": np.array([int(is_mature)], dtype=np.int64),
         "calendar.zone": np.frombuffer(calendar.zone.encode(), dtype=np.uint8).copy(),
         "calendar.holidays": np.array(sorted(day.toordinal() for day in calendar.holidays), dtype=np.int64),

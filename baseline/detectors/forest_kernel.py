@@ -1,133 +1,150 @@
-"""Trees as flat arrays, and the walk over them.
+"""The walk over packed forests, and the credit that features get for it: one compiled call for a batch of rows, each
+of which may ask another forest.
 
-Same arithmetic, in the same order, as scikit-learn's ``score_samples``.
+Same arithmetic, in the same order, as scikit-learn's ``score_samples``. Compiled code checks no ids:
+``forest_layout.wrong`` must have passed the arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from baseline.detectors.forest_layout import (
+    FEATURE_AT,
+    FEATURE_MASK,
+    KEY_AT,
+    LEAF,
+    NONE,
+    PATHS,
+    SIDE_BITS,
+    SIDE_MASK,
+    Ints,
+    Keys,
+    keys,
+)
 from baseline.detectors.protocol import Arrays
 from baseline.features.table import FloatArray
 
-if TYPE_CHECKING:
-    from sklearn.ensemble import IsolationForest
+Values = FloatArray | npt.NDArray[np.float32]
+Fleet = tuple[Ints, Ints, Ints, Ints]  # nodes, trees, forests, samples
 
-LEAF = -1
-_EULER = 0.5772156649015329  # numpy's euler_gamma, as scikit-learn uses it
-
-
-def no_trees() -> dict[str, npt.NDArray[Any]]:
-    """A forest that is not ready."""
-    return {
-        "feature": np.zeros(0, dtype=np.int32),
-        "threshold": np.zeros(0),
-        "left": np.zeros(0, dtype=np.int32),
-        "right": np.zeros(0, dtype=np.int32),
-        "depth": np.zeros(0),
-        "roots": np.zeros(0, dtype=np.int32),
-        "normal_depth": np.ones(1),
-    }
+_LINE = 8  # words in a cache line
 
 
-def pack(fitted: IsolationForest) -> dict[str, npt.NDArray[Any]]:
-    """A fitted IsolationForest as arrays; child ids count over the whole forest.
-
-    ``depth`` of a leaf is the path length scikit-learn gives it: edges walked plus the expected rest below.
-    """
-    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("feature", "threshold", "left", "right", "depth")}
-    roots, base = [], 0
-    for tree, columns in zip(fitted.estimators_, fitted.estimators_features_, strict=True):
-        inner = tree.tree_
-        is_leaf = inner.children_left == LEAF
-        parts["feature"].append(np.where(is_leaf, LEAF, columns[np.maximum(inner.feature, 0)]).astype(np.int32))
-        parts["threshold"].append(np.where(is_leaf, 0.0, inner.threshold))
-        parts["left"].append(np.where(is_leaf, LEAF, inner.children_left + base).astype(np.int32))
-        parts["right"].append(np.where(is_leaf, LEAF, inner.children_right + base).astype(np.int32))
-        walked = inner.compute_node_depths()  # the root counts 1, so this is edges + 1
-        parts["depth"].append(walked + average_path(inner.n_node_samples) - 1.0)
-        roots.append(base)
-        base += inner.node_count
-    packed = {name: np.concatenate(found) for name, found in parts.items()}
-    per_tree = average_path(np.array([fitted.max_samples_]))[0]
-    return packed | {
-        "roots": np.array(roots, dtype=np.int32),
-        "normal_depth": np.array([len(fitted.estimators_) * per_tree]),
-    }
-
-
-def average_path(samples: npt.NDArray[Any]) -> FloatArray:
-    """Expected depth of an unsuccessful search among n samples (Liu, Ting, Zhou 2008, equation 1)."""
-    count = samples.astype(np.float64)
-    safe = np.maximum(count, 3.0)
-    long = 2.0 * (np.log(safe - 1.0) + _EULER) - 2.0 * (safe - 1.0) / safe
-    return np.where(count <= 1, 0.0, np.where(count == 2, 1.0, long))
-
-
-def score(arrays: Arrays, values: FloatArray) -> FloatArray:
-    """Minus ``score_samples`` of each row of (n, width); NaN without trees."""
-    if not len(arrays["roots"]):
-        return np.full(len(values), np.nan)
-    rows = np.ascontiguousarray(values, dtype=np.float32)  # as scikit-learn casts them
-    depths = _walk()(
-        rows, arrays["feature"], arrays["threshold"], arrays["left"], arrays["right"], arrays["depth"], arrays["roots"]
-    )
-    return np.asarray(2.0 ** (-depths / arrays["normal_depth"][0]))
-
-
-def credit(arrays: Arrays, values: FloatArray) -> FloatArray:
-    """For each row and feature: by how much its cuts shortened the paths, summed over trees, in mean edges a tree.
-
-    Plain Python over few rows: only raised deviations are explained.
-    """
-    found = np.zeros(values.shape)
-    roots = arrays["roots"]
-    if not len(roots):
+def score(arrays: Arrays, which: Ints, values: Values) -> FloatArray:
+    """Minus ``score_samples`` of each row of (n, width) by its forest of ``which`` (n,); NaN where that is NONE."""
+    found = np.full(len(values), np.nan)
+    asked = np.flatnonzero(which != NONE)
+    if not len(asked):
         return found
-    rows = values.astype(np.float32)
-    normal = float(arrays["normal_depth"][0]) / len(roots)
-    feature, threshold, left, right = (arrays[name] for name in ("feature", "threshold", "left", "right"))
-    for row, value in enumerate(rows):
-        for root in roots:
-            node, path = int(root), []
-            while feature[node] != LEAF:
-                path.append(int(feature[node]))
-                node = int(left[node] if value[feature[node]] <= threshold[node] else right[node])
-            saved = max(0.0, normal - float(arrays["depth"][node]))
-            for cut in path:
-                found[row, cut] += saved / len(path) / len(roots)
+    order = asked[np.argsort(which[asked], kind="stable")]  # a forest that several rows ask is fetched once
+    depths = np.zeros(len(values))
+    fleet = _fleet(arrays)
+    _compiled(_walk)(keys(values), which, order, fleet, PATHS, depths, np.zeros(1, dtype=np.int64))
+    _, _, forests, samples = fleet
+    forest = which[asked]
+    normal = np.diff(forests)[forest] * PATHS[samples[forest]]
+    found[asked] = 2.0 ** (-depths[asked] / normal)
     return found
 
 
-Ints = npt.NDArray[np.int32]
-Walk = Callable[[npt.NDArray[np.float32], Ints, FloatArray, Ints, Ints, FloatArray, Ints], FloatArray]
+def credit(arrays: Arrays, which: Ints, values: Values) -> FloatArray:
+    """By how much the cuts on each feature shortened a row's paths, (n, width), in mean edges a tree.
+
+    A cut is credited with the expected rest of the path before it, less one and the expected rest after it; below
+    zero where a row went with the many. The credits of a row sum to the normal path less its own. Zeros where the
+    forest is NONE.
+    """
+    found = np.zeros(values.shape)
+    asked = np.flatnonzero(which != NONE)
+    if not len(asked):
+        return found
+    order = asked[np.argsort(which[asked], kind="stable")]
+    fleet = _fleet(arrays)
+    _, trees, forests, _ = fleet
+    below = np.zeros(int(np.diff(trees[forests]).max()), dtype=np.int64)
+    _compiled(_credit)(keys(values), which, order, fleet, PATHS, below, found)
+    return found
+
+
+def _fleet(arrays: Arrays) -> Fleet:
+    return arrays["nodes"], arrays["trees"], arrays["forests"], arrays["samples"]
 
 
 @cache
-def _walk() -> Walk:
-    """The compiled walk; compiled at first use, kept on disk."""
+def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Compiled at first use, kept on disk."""
     from numba import njit
 
-    compiled: Walk = njit(cache=True, nogil=True)(_walk_rows)
-    return compiled
+    return cast("Callable[..., None]", njit(cache=True, nogil=True)(function))
 
 
-def _walk_rows(
-    rows: npt.NDArray[np.float32], feature: Ints, threshold: FloatArray, left: Ints, right: Ints, depth: FloatArray,
-    roots: Ints,
-) -> FloatArray:  # fmt: skip
-    found = np.zeros(rows.shape[0])
-    for row in range(rows.shape[0]):
+def _walk(
+    rows: Keys, which: Ints, order: Ints, fleet: Fleet, paths: FloatArray, depths: FloatArray, touched: Ints
+) -> None:
+    """Sum of path lengths of the rows in ``order`` over the trees of their forests, into ``depths``."""
+    nodes, trees, forests, samples = fleet
+    before = NONE
+    for place in range(len(order)):
+        row = order[place]
+        forest = which[row]
+        if forest != before:  # fetch it whole: walks wait for memory one line at a time (measured: 1.6 times faster)
+            for at in range(trees[forests[forest]], trees[forests[forest + 1]], _LINE):
+                touched[0] ^= nodes[at]
+            before = forest
         total = 0.0
-        for tree in range(roots.shape[0]):
-            node = roots[tree]
-            while feature[node] >= 0:
-                node = left[node] if rows[row, feature[node]] <= threshold[node] else right[node]
-            total += depth[node]
-        found[row] = total
-    return found
+        for tree in range(forests[forest], forests[forest + 1]):
+            node = trees[tree]
+            if node == trees[tree + 1]:  # nothing to cut: a root that is a leaf
+                total += (1.0 + paths[samples[forest]]) - 1.0
+                continue
+            depth = 1.0  # scikit-learn counts the root, and takes one off at the end
+            while True:
+                cut = nodes[node]
+                depth += 1.0
+                is_below = rows[row, (cut >> FEATURE_AT) & FEATURE_MASK] <= (cut >> KEY_AT)
+                side = (cut >> (SIDE_BITS * np.int64(is_below))) & SIDE_MASK
+                if side >= LEAF:
+                    break
+                node += side
+            total += (depth + paths[side - LEAF]) - 1.0
+        depths[row] = total
+
+
+def _credit(
+    rows: Keys, which: Ints, order: Ints, fleet: Fleet, paths: FloatArray, below: Ints, found: FloatArray
+) -> None:
+    """Credits of the rows in ``order``, into ``found``; ``below`` takes the training rows under each cut."""
+    nodes, trees, forests, _ = fleet
+    most = len(paths) - 1
+    before, first = NONE, 0
+    for place in range(len(order)):
+        row = order[place]
+        forest = which[row]
+        if forest != before:  # children lie behind their parent: add up from the end
+            first = trees[forests[forest]]
+            for node in range(trees[forests[forest + 1]] - 1, first - 1, -1):
+                many = 0
+                for shift in (0, SIDE_BITS):
+                    side = (nodes[node] >> shift) & SIDE_MASK
+                    many += side - LEAF if side >= LEAF else below[node + side - first]
+                below[node - first] = min(many, most)  # a set that lies about its leaves leads nowhere
+            before = forest
+        share = 1.0 / (forests[forest + 1] - forests[forest])
+        for tree in range(forests[forest], forests[forest + 1]):
+            node = trees[tree]
+            while node < trees[tree + 1]:
+                cut = nodes[node]
+                feature = (cut >> FEATURE_AT) & FEATURE_MASK
+                is_below = rows[row, feature] <= (cut >> KEY_AT)
+                side = (cut >> (SIDE_BITS * np.int64(is_below))) & SIDE_MASK
+                many = side - LEAF if side >= LEAF else below[node + side - first]
+                found[row, feature] += share * (paths[below[node - first]] - 1.0 - paths[many])
+                if side >= LEAF:
+                    break
+                node += side

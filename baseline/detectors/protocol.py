@@ -8,7 +8,7 @@ them into p-values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,6 +35,9 @@ class Rows:
     residuals : float64 (n, schema.width), robust residuals by ``seasonal``; empty before.
     fresh : int64 (n,), edges in the window that were never seen before it.
     fresh_peers : int64 (n,), peers among them that were never seen at all.
+    levels : float64 (n, schema.width), how far the followed level lies above the tables; empty for not at all.
+    rarity : float64 (n,), the largest modifier of the new edges' evidence (``rarity``); None weighs nothing.
+    rollout : float64 (n,), least probability of a window with new edges after a rollout, 0 where there was none.
     """
 
     schema: Schema
@@ -46,6 +49,9 @@ class Rows:
     residuals: FloatArray
     fresh: IntArray
     fresh_peers: IntArray
+    levels: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    rarity: FloatArray | None = None
+    rollout: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -62,6 +68,9 @@ class Rows:
             residuals=self.residuals[which] if len(self.residuals) else self.residuals,
             fresh=self.fresh[which],
             fresh_peers=self.fresh_peers[which],
+            levels=self.levels[which] if len(self.levels) else self.levels,
+            rarity=None if self.rarity is None else self.rarity[which],
+            rollout=None if self.rollout is None else self.rollout[which],
         )
 
     def check(self, arrays: Arrays | None = None) -> None:

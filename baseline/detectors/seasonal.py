@@ -3,123 +3,157 @@
 One formula carries the cold start: every level is shrunk to the coarser one, ``m = (n m_own + k m_parent) / (n + k)``,
 from slot to hour of the day to all hours to the fleet. Where levels of time disagree the scale widens by the variance
 of the mixture, so that one day of a nightly job already says "this hour may be loud" and three days say "it is loud".
-A *ceiling* holds what came back on a second day at this hour: a job of ten minutes never moves a median.
+A *ceiling* (``recurring``) holds what came back on other days at this hour.
+
+With a day of history and more the tables describe hours *around a level that is followed* (``level``): centres are
+learned from values without their trend and stand at the last week's level, scales from what following left over.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from baseline.detectors import level, recurring
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
+from baseline.detectors.recurring import NEVER
 from baseline.detectors.robust import densest, median_mad
-from baseline.domain.units import DAY_S, HOUR_S
+from baseline.detectors.slots import around, by_slot, fold, slots_for
+from baseline.domain.units import HOUR_S
 from baseline.features import calendar, schema
+from baseline.features.availability import masked
 from baseline.features.schema import Schema
 from baseline.features.table import FloatArray, IntArray
+
+__all__ = ["KNEE", "NEVER", "expected", "fit", "fold", "followed", "residuals", "slots_for"]
 
 K_TIME = 8.0  # strength of a parent level in time, in equivalents of HOUR_WEIGHT (C.3)
 HOUR_WEIGHT = 8.0  # what one day of one hour counts: its windows hang together, so not their number
 K_FLEET = 8.0  # most windows that the fleet's centre may weigh against a workload's own
 K_FLEET_SCALE = 240.0  # windows at which its own scale does
-SHORT_HISTORY_S = DAY_S  # below: densest stretch instead of median, one slot for all hours
-WEEKS_FOR_HOURS_OF_WEEK = 4
 RESIDUAL_LIMIT = 40.0  # residuals are clipped here; past it nothing more is learned from a number
 KNEE = 3.0  # residual given to anything up to the ceiling
 SHORT_DRIFT = 0.25  # scale added below a day of history, log units: how far a level may move by the next hours
-FEWEST_HOURS = 4  # hours of history below which nothing recurs hourly
 CEILING_SCALE = 0.35  # smallest scale above the ceiling, log units: what recurs varies by a factor of 1.4 at least
-NEVER = -1e9  # ceiling where nothing recurred; finite, because model sets hold finite numbers only
+K_SLOT_SCALE = 40.0  # strength of an hour's scale against a slot's, in hours: a MAD of eighteen hours is a rough guess
+NEAR_HOURS = 3  # a slot and the hours beside it
+FEWEST_NEAR = 5  # rows below which a slot's own scale says nothing
+Mask = npt.NDArray[np.bool_]
 
 
-def slots_for(span_s: float) -> int:
-    """How many slots a history of this length supports: 1, 48 (hour x weekday or weekend) or 168 (hour of the week)."""
-    if span_s < SHORT_HISTORY_S:
-        return 1
-    return calendar.SLOTS if span_s >= WEEKS_FOR_HOURS_OF_WEEK * 7 * DAY_S else 48
-
-
-def fold(slots: IntArray, count: int) -> IntArray:
-    """Hours of the week → slots of a table with 1, 48 or 168 of them."""
-    if count == calendar.SLOTS:
-        return slots
-    if count == 1:
-        return np.zeros_like(slots)
-    hours, weekday = slots % calendar.HOURS, slots // calendar.HOURS
-    return np.asarray(np.where(weekday >= 5, calendar.HOURS, 0) + hours, dtype=np.int64)
-
-
-def fit(rows: Rows, keep: npt.NDArray[np.bool_], *, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
-    """Tables of shape (lines + 1, slots, WIDTH), float32; the last line is the fleet's, for newcomers.
+def fit(rows: Rows, keep: Mask, *, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
+    """Tables of shape (lines + 1, slots, width), float32; the last line is the fleet's, for newcomers.
 
     keep : rows that teach centre and scale; the ceiling looks at all, because recurring is what odd things may do.
 
-    ``level`` (lines + 1, WIDTH) keeps the centre over all hours, ``learned`` (lines + 1,) the windows behind each line.
+    ``level`` (lines + 1, width) keeps the centre over all hours, ``learned`` (lines + 1,) the windows behind each line,
+    ``moved`` (lines + 1, width) how far the followed level lies above the centre behind the last row, and
+    ``half_life_s`` (1,) how slowly it is followed, 0 for not at all.
     """
-    width = rows.schema.width
-    learned = np.zeros(lines + 1, dtype=np.int64)
-    level, spread = np.zeros((lines + 1, width)), np.zeros((lines + 1, width))
-    order = np.argsort(rows.workloads, kind="stable")
-    bounds = np.searchsorted(rows.workloads[order], np.arange(lines + 1))
-    everything = [order[bounds[line] : bounds[line + 1]] for line in range(lines)]
+    width, is_followed = rows.schema.width, slots > 1
+    everything = by_slot(rows.workloads, lines)
     places = [where[keep[where]] for where in everything]
+    values = _without_trend(rows, keep, everything) if is_followed else rows.values
+    learned = np.array([*(len(where) for where in places), 0], dtype=np.int64)
+    centres, spread = np.zeros((lines + 1, width)), np.zeros((lines + 1, width))
     for line, where in enumerate(places):
         if len(where):
-            learned[line] = len(where)
-            level[line], spread[line] = (densest if slots == 1 else median_mad)(rows.values[where])
-    _pool(level, spread, learned, noise=rows.schema.noise)
+            centres[line], spread[line] = (median_mad if is_followed else densest)(values[where])
+    _pool_centres(centres, spread, learned, noise=rows.schema.noise)
     shape = (lines + 1, slots, width)
-    centre = np.broadcast_to(level[:, None, :], shape).copy()
+    centre = np.broadcast_to(centres[:, None, :], shape).copy()
     scale = np.broadcast_to(spread[:, None, :], shape).copy()
     ceiling = np.full(shape, NEVER)
-    if slots > 1:
-        folded = fold(rows.slots, slots)
+    half_life_s, moved = 0.0, np.zeros((lines + 1, width))
+    folded = fold(rows.slots, slots)
+    if is_followed:
+        hours = [
+            _hours(values[where], folded[where], rows.days[where], centres[line], slots)
+            for line, where in enumerate(places)
+        ]
+        for line, own in enumerate(hours):
+            centre[line] = own.centre
+        rest, moved[:-1], half_life_s = _followed_best(rows, rows.values - centre[rows.workloads, folded], spread, keep)
         for line, where in enumerate(places):
-            if len(where):
-                centre[line], scale[line] = _line(
-                    rows.values[where], folded[where], rows.days[where], level[line], spread[line], slots
-                )
-                every = everything[line]
-                ceiling[line] = _ceilings(rows.values[every], folded[every], rows.days[every], slots)
-    for line, where in enumerate(everything):
-        ceiling[line] = np.maximum(ceiling[line], _hourly(rows.values[where], rows.starts[where] // HOUR_S))
+            spread[line] = median_mad(rest[where])[1] if len(where) else spread[line]
+        _pool_spread(spread, learned)
+        for line, where in enumerate(places):
+            scale[line] = hours[line].scales(rest[where], rows.days[where], spread[line])
+    else:
+        rest = rows.values - centre[rows.workloads, folded]
+        _pool_spread(spread, learned)
+        scale[:-1] = spread[:-1, None, :]
+    for line, every in enumerate(everything):
+        habit = recurring.hourly(rest[every], rows.starts[every] // HOUR_S)[None, :]
+        if is_followed:
+            habit = np.maximum(habit, recurring.by_hour(rest[every], folded[every], rows.days[every], slots))
+        ceiling[line] = np.maximum(centre[line] + habit, NEVER)
     scale = np.maximum(scale, 0.1 * spread[:, None, :] + 0.02)
-    if slots == 1:
+    if not is_followed:
         scale = np.sqrt(scale**2 + np.where(rows.schema.is_counted, SHORT_DRIFT, 0.0) ** 2)
     return {
         "centre": centre.astype(np.float32),
         "scale": scale.astype(np.float32),
         "ceiling": ceiling.astype(np.float32),
-        "level": level.astype(np.float32),
+        "level": centres.astype(np.float32),
+        "moved": moved.astype(np.float32),
+        "half_life_s": np.array([half_life_s]),
         "learned": learned,
         "schema": rows.schema.mark.copy(),
     }
 
 
 def residuals(arrays: Arrays, rows: Rows) -> FloatArray:
-    """Robust residuals (n, WIDTH): how many scales above (or below) the normal of this workload at this hour."""
+    """Robust residuals (n, width): how many scales above (or below) the normal of this workload at this hour.
+
+    Normal is the table's centre moved by ``rows.levels``.
+    """
     rows.check(arrays)
-    centre, scale, ceiling = expected(arrays, rows.workloads, rows.slots, of=rows.schema)
+    centre, scale, ceiling = expected(arrays, rows.workloads, rows.slots, of=rows.schema, levels=rows.levels)
     excess = (rows.values - centre) / scale
     over = (rows.values - ceiling) / np.maximum(scale, CEILING_SCALE)
     capped = np.minimum(excess, KNEE + np.maximum(over, 0.0))
-    has_ceiling = ceiling > NEVER / 2
-    return np.clip(np.where(has_ceiling & (excess > KNEE), capped, excess), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+    has_ceiling = ceiling > centre + KNEE * scale  # what recurs within the usual spread says nothing more
+    found = np.clip(np.where(has_ceiling & (excess > KNEE), capped, excess), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+    return found if "present" not in arrays else masked(found, arrays["present"][rows.workloads].astype(np.bool_))
 
 
 def expected(
-    arrays: Arrays, workloads: IntArray, slots: IntArray, *, of: Schema = schema.PRODUCT
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Centre, scale and ceiling, each (n, WIDTH); scales include the noise of small numbers."""
+    arrays: Arrays, workloads: IntArray, slots: IntArray, *, of: Schema = schema.PRODUCT,
+    levels: FloatArray | None = None,
+) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
+    """Centre, scale and ceiling, each (n, width); scales include the noise of small numbers.
+
+    levels : how far the followed level lies above the table, (n, width); none or empty for not at all. It moves centre
+    and ceiling alike.
+    """
     table = arrays["centre"]
     lines = np.where(workloads == UNKNOWN, table.shape[0] - 1, workloads)
     folded = fold(slots, table.shape[1])
     centre = np.asarray(table[lines, folded], dtype=np.float64)
     scale = np.asarray(arrays["scale"][lines, folded], dtype=np.float64)
     ceiling = np.asarray(arrays["ceiling"][lines, folded], dtype=np.float64)
+    if levels is not None and len(levels):
+        centre, ceiling = centre + levels, ceiling + levels
     return centre, np.maximum(np.maximum(scale, of.noise), small_number_noise(centre, of)), ceiling
+
+
+def followed(arrays: Arrays, rows: Rows, moves: Mask, *, is_after: bool = False) -> FloatArray:
+    """The level before each row (n, width), from the rows before it that may move it.
+
+    is_after : begin where the fit ended, not with the rows' own first day.
+    """
+    centre, scale, _ = expected(arrays, rows.workloads, rows.slots, of=rows.schema)
+    differences, half_life_s = rows.values - centre, float(arrays["half_life_s"][0])
+    if half_life_s <= 0:
+        return np.zeros_like(differences)
+    ends = np.asarray(arrays["moved"][:-1], dtype=np.float64)
+    begins = ends if is_after else level.first_day(differences, rows.workloads, rows.starts, lines=len(ends))
+    share = level.gain(level.spacing(rows.starts), half_life_s)
+    return level.trace(differences, scale, rows.workloads, rows.starts, moves, begins=begins, share=share)[0]
 
 
 def small_number_noise(centre: FloatArray, of: Schema = schema.PRODUCT) -> FloatArray:
@@ -131,110 +165,113 @@ def small_number_noise(centre: FloatArray, of: Schema = schema.PRODUCT) -> Float
     return np.where(of.is_counted, np.sqrt(mean + 0.5) / (1.0 + mean), 0.0)
 
 
-def _pool(level: FloatArray, spread: FloatArray, learned: IntArray, *, noise: FloatArray) -> None:
-    """Shrink every workload to the fleet, and fill the fleet's own line: its scale includes how workloads differ."""
+def _without_trend(rows: Rows, keep: Mask, everything: list[IntArray]) -> FloatArray:
+    """Values as if every week had the last one's level."""
+    values = rows.values.copy()
+    for own in everything:
+        values[own] -= level.trend(rows.values[own], rows.days[own], keep[own])
+    return values
+
+
+def _followed_best(
+    rows: Rows, differences: FloatArray, spread: FloatArray, keep: Mask
+) -> tuple[FloatArray, FloatArray, float]:
+    """What following leaves of the differences, where the level ends, and the half-life that leaves least."""
+    scale = np.maximum(spread[rows.workloads], rows.schema.noise)
+    spacing_s = level.spacing(rows.starts)
+    begins = level.first_day(differences, rows.workloads, rows.starts, lines=len(spread) - 1)
+    best, least = (differences, np.zeros_like(begins), 0.0), np.inf
+    for half_life_s in level.HALF_LIVES_S:
+        levels, ends = level.trace(
+            differences, scale, rows.workloads, rows.starts, keep,
+            begins=begins, share=level.gain(spacing_s, half_life_s),
+        )  # fmt: skip
+        rest = differences - levels
+        error = float(np.minimum(np.abs(rest) / scale, level.STEP).mean())
+        if error < least:
+            best, least = (rest, ends, float(half_life_s)), error
+    return best
+
+
+def _pool_centres(centres: FloatArray, spread: FloatArray, learned: IntArray, *, noise: FloatArray) -> None:
+    """Shrink every workload's centre to the fleet's; the fleet's own line gets a scale of how workloads differ, too."""
+    known = learned > 0
+    if not known.any():
+        return
+    fleet, between = median_mad(centres[known])
+    within = np.median(spread[known], axis=0)
+    centres[-1], spread[-1] = fleet, np.sqrt(within**2 + between**2)
+    count = learned[:-1, None].astype(np.float64)
+    own = np.where(known[:-1, None], centres[:-1], fleet)
+    # Where a workload lies far from the fleet, compared with how much one varies, the fleet says nothing about it.
+    strength = np.minimum(K_FLEET, (within**2 + noise**2) / ((own - fleet) ** 2 + 1e-6))
+    centres[:-1] = (count * own + strength * fleet) / (count + strength)
+
+
+def _pool_spread(spread: FloatArray, learned: IntArray) -> None:
+    """Shrink every workload's scale to the typical workload's."""
     known = learned > 0
     if not known.any():
         spread[:] = 1.0
         return
-    fleet, between = median_mad(level[known])
     within = np.median(spread[known], axis=0)
-    level[-1], spread[-1] = fleet, np.sqrt(within**2 + between**2)
     count = learned[:-1, None].astype(np.float64)
-    own = np.where(known[:-1, None], level[:-1], fleet)
-    # Where a workload lies far from the fleet, compared with how much one varies, the fleet says nothing about it.
-    strength = np.minimum(K_FLEET, (within**2 + noise**2) / ((own - fleet) ** 2 + 1e-6))
-    level[:-1] = (count * own + strength * fleet) / (count + strength)
     spread[:-1] = np.sqrt((count * spread[:-1] ** 2 + K_FLEET_SCALE * within**2) / (count + K_FLEET_SCALE))
 
 
-def _line(
-    values: FloatArray, slots: IntArray, days: IntArray, level: FloatArray, spread: FloatArray, count: int
-) -> tuple[FloatArray, FloatArray]:
-    """Centre and scale of one workload, each (slots, WIDTH)."""
-    width = values.shape[1]
-    centre, scale = np.empty((count, width)), np.empty((count, width))
-    of_slot = _by_slot(slots, count)
-    hours = [_hour(values, of_slot, days, hour, level, spread) for hour in range(calendar.HOURS)]
-    for slot in range(count):
-        hour_centre, hour_scale = hours[slot % calendar.HOURS]
-        near = np.concatenate([of_slot[_beside(slot, step, count)] for step in (-1, 0, 1)])
-        centre[slot], scale[slot] = _shrunk(values, of_slot[slot], near, days, hour_centre, hour_scale)
-    return centre, scale
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hours:
+    """The hours of one workload: centres, and how much weight each has against its parent's."""
+
+    of_slot: list[IntArray]
+    hour_apart: FloatArray  # (24, width), variance of the mixture of an hour and all hours
+    apart: FloatArray  # (slots, width)
+    centre: FloatArray  # (slots, width)
+
+    def scales(self, rest: FloatArray, days: IntArray, spread: FloatArray) -> FloatArray:
+        """Scale of each slot (slots, width), from what following left of the rows there and in the hours beside."""
+        count, hours = len(self.of_slot), calendar.HOURS
+        of_hour = [np.concatenate(self.of_slot[hour::hours]) for hour in range(hours)]
+        scale = np.empty((count, rest.shape[1]))
+        for hour in range(hours):
+            near = np.concatenate([of_hour[(hour + step) % hours] for step in (-1, 0, 1)])
+            parent = _mixed(rest[near], days[near], spread, self.hour_apart[hour], strength=K_TIME)
+            for slot in range(hour, count, hours):
+                near = around(self.of_slot, slot)
+                scale[slot] = _mixed(rest[near], days[near], parent, self.apart[slot], strength=K_SLOT_SCALE)
+        return scale
 
 
-def _by_slot(slots: IntArray, count: int) -> list[IntArray]:
-    order = np.argsort(slots, kind="stable")
-    bounds = np.searchsorted(slots[order], np.arange(count + 1))
-    return [order[bounds[slot] : bounds[slot + 1]] for slot in range(count)]
+def _mixed(rest: FloatArray, days: IntArray, parent: FloatArray, apart: FloatArray, *, strength: float) -> FloatArray:
+    """Own scale shrunk to the parent's, widened by how far the centres are apart."""
+    if len(rest) < FEWEST_NEAR:
+        return np.asarray(np.sqrt(parent**2 + apart))
+    hours = NEAR_HOURS * len(np.unique(days))
+    share = hours / (hours + strength)
+    return np.asarray(np.sqrt(share * median_mad(rest)[1] ** 2 + (1 - share) * parent**2 + apart))
 
 
-def _ceilings(values: FloatArray, slots: IntArray, days: IntArray, count: int) -> FloatArray:
-    """What came back on a second day at (or within an hour of) each slot, (slots, WIDTH).
-
-    A slot that has seen fewer than two days of its own takes the hour of the day on any day: a nightly job is known
-    on its first Saturday. With hours of the week, its kind of day decides first.
-    """
-    ceiling = np.full((count, values.shape[1]), NEVER)
-    of_slot = _by_slot(slots, count)
-    for slot in range(count):
-        near = np.concatenate([of_slot[_beside(slot, step, count)] for step in (-1, 0, 1)])
-        if count == calendar.SLOTS or len(np.unique(days[of_slot[slot]])) < 2:
-            hour = slot % calendar.HOURS
-            alike = [
-                of_slot[other]
-                for other in range(count)
-                if min((other - hour) % calendar.HOURS, (hour - other) % calendar.HOURS) <= 1
-                and (count == 48 or (other // calendar.HOURS >= 5) == (slot // calendar.HOURS >= 5))
-            ]
-            near = np.concatenate(alike)
-        if len(near):
-            ceiling[slot] = _recurring(values[near], days[near])
-    return ceiling
+def _hours(values: FloatArray, slots: IntArray, days: IntArray, centre: FloatArray, count: int) -> _Hours:
+    """Centres of one workload's hours of the day and slots, each shrunk to the coarser one."""
+    of_slot, width = by_slot(slots, count), values.shape[1]
+    found = _Hours(
+        of_slot=of_slot, hour_apart=np.zeros((calendar.HOURS, width)), apart=np.zeros((count, width)),
+        centre=np.empty((count, width)),
+    )  # fmt: skip
+    for hour in range(calendar.HOURS):
+        here = np.concatenate(of_slot[hour :: calendar.HOURS])
+        found.hour_apart[hour], parent = _shrunk(values[here], days[here], centre)
+        for slot in range(hour, count, calendar.HOURS):
+            here = of_slot[slot]
+            found.apart[slot], found.centre[slot] = _shrunk(values[here], days[here], parent)
+    return found
 
 
-def _hour(
-    values: FloatArray, of_slot: list[IntArray], days: IntArray, hour: int, level: FloatArray, spread: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    here = np.concatenate(of_slot[hour :: calendar.HOURS])
-    near = np.concatenate([here, *of_slot[(hour - 1) % 24 :: 24], *of_slot[(hour + 1) % 24 :: 24]])
-    return _shrunk(values, here, near, days, level, spread)
-
-
-def _shrunk(
-    values: FloatArray, here: IntArray, near: IntArray, days: IntArray, parent: FloatArray, parent_scale: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    if not len(here):
-        return parent, parent_scale
-    own = np.median(values[here], axis=0)
-    own_scale = median_mad(values[near])[1] if len(near) >= 5 else parent_scale
-    weight = HOUR_WEIGHT * len(np.unique(days[here]))
+def _shrunk(values: FloatArray, days: IntArray, parent: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Variance of the mixture with the parent, and centre."""
+    if not len(values):
+        return np.zeros_like(parent), parent
+    own = np.median(values, axis=0)
+    weight = HOUR_WEIGHT * len(np.unique(days))
     share = weight / (weight + K_TIME)
-    variance = share * own_scale**2 + (1 - share) * parent_scale**2 + share * (1 - share) * (own - parent) ** 2
-    return share * own + (1 - share) * parent, np.sqrt(variance)
-
-
-def _hourly(values: FloatArray, hours: IntArray) -> FloatArray:
-    """The median of the hourly maxima: what every other hour reaches is a habit, whatever the hour of the day."""
-    order = np.argsort(hours, kind="stable")
-    _, begins = np.unique(hours[order], return_index=True)
-    if len(begins) < FEWEST_HOURS:
-        return np.full(values.shape[1], NEVER)
-    return np.asarray(np.median(np.maximum.reduceat(values[order], begins, axis=0), axis=0))
-
-
-def _recurring(values: FloatArray, days: IntArray) -> FloatArray:
-    """The second largest of the daily maxima: what one day alone did does not count as a habit."""
-    order = np.argsort(days, kind="stable")
-    _, begins = np.unique(days[order], return_index=True)
-    if len(begins) < 2:
-        return np.full(values.shape[1], NEVER)
-    maxima = np.maximum.reduceat(values[order], begins, axis=0)
-    return np.asarray(np.partition(maxima, -2, axis=0)[-2])
-
-
-def _beside(slot: int, step: int, count: int) -> int:
-    """The slot an hour earlier or later, within its kind of day for 48 slots."""
-    if count == calendar.SLOTS:
-        return (slot + step) % count
-    return slot // calendar.HOURS * calendar.HOURS + (slot + step) % calendar.HOURS
+    return share * (1 - share) * (own - parent) ** 2, share * own + (1 - share) * parent

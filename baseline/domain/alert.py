@@ -15,6 +15,7 @@ from baseline.domain.workload import WorkloadId
 
 NAMESPACE = UUID("6f0c2b1e-6d0b-5a53-9b6e-9c1d9f1f5e10")  # ours, made once; every deterministic id hangs below it
 MERGE_WITHIN_S = 3600  # deviations of one workload and family closer than this are one alert
+ROLLOUT_MERGE_S = 24 * 3600  # what a new version brings within a day of its rollout is one alert
 MAIN_SHARE = 0.1  # an edge that carries at least this share of a deviation is one of its main edges; by judgement
 EDGES_KEPT = 64
 REASONS_KEPT = 8
@@ -62,6 +63,7 @@ class Alert:
     model_set: str
     timeline: tuple[tuple[int, int, float], ...] = ()  # deviating windows: start, end, p; the newest are kept
     local_labels: tuple[tuple[str, str], ...] = ()
+    rollout_at: float | None = None  # the rollout whose new edges these are; None: there was none, or more than that
     voices: tuple[tuple[str, float], ...] = ()  # of the strongest window: each voice and its own p
     explanation: Explanation = UNEXPLAINED  # of the strongest window
     decision: Decision | None = None
@@ -110,6 +112,7 @@ def opened(deviation: Deviation, *, sentence: str, recorded_at: float) -> Alert:
         model_set=deviation.model_set,
         timeline=((deviation.window_start, deviation.window_end, deviation.p),),
         local_labels=deviation.local_labels,
+        rollout_at=deviation.rollout_at if is_by_rollout(deviation) else None,
         voices=deviation.voices,
         explanation=deviation.explanation,
         recorded_at=recorded_at,
@@ -121,16 +124,40 @@ def absorbs(alert: Alert, deviation: Deviation) -> bool:
 
     Same workload, close enough in time, and about no other peers: an attack that moves on to another victim needs
     eyes, and edges to restrict, of its own, above all when the alert before it was dismissed. Where the deviation
-    names no main peer, the same family decides.
+    names no main peer, the same family decides. New edges and nothing else after one rollout are one alert, whoever
+    the peers are: a new version brings its dependencies over hours.
     """
     if alert.workload != deviation.workload:
         return False
+    if is_by_rollout(deviation) and deviation.rollout_at == alert.rollout_at:
+        return (
+            alert.window_start <= deviation.window_end and deviation.window_start - alert.updated_at < ROLLOUT_MERGE_S
+        )
     if deviation.window_end < alert.window_start or deviation.window_start - alert.updated_at > MERGE_WITHIN_S:
         return False
     theirs, ours = _main_peers(deviation.edges), _main_peers(alert.edges)
     if theirs:
         return theirs <= ours
     return deviation.family in alert.families
+
+
+def is_by_rollout(deviation: Deviation) -> bool:
+    """Whether a new version explains it: new edges within a day of a rollout, all answered, and nothing else unusual.
+
+    More peers than normal are what new edges look like; more bytes, failures, or connections on old edges are not.
+    """
+    families = set(deviation.families)
+    return (
+        deviation.rollout_at is not None
+        and Family.NOVELTY in families
+        and families <= {Family.NOVELTY, Family.FAN_OUT, Family.SHAPE}
+        and all(evidence.is_new and not evidence.failed for evidence in deviation.edges)
+    )
+
+
+def keeps_until(alert: Alert) -> float:
+    """Event time after which it absorbs nothing any more."""
+    return alert.updated_at + (MERGE_WITHIN_S if alert.rollout_at is None else ROLLOUT_MERGE_S)
 
 
 def _main_peers(edges: tuple[EdgeEvidence, ...]) -> set[tuple[Direction, Peer]]:
@@ -156,6 +183,7 @@ def merged(alert: Alert, deviation: Deviation, *, sentence: str) -> Alert:
         maturity=deviation.maturity,
         timeline=(*alert.timeline, (deviation.window_start, deviation.window_end, deviation.p))[-TIMELINE_KEPT:],
         local_labels=deviation.local_labels or alert.local_labels,
+        rollout_at=alert.rollout_at if is_by_rollout(deviation) else None,
         revision=alert.revision + 1,
     )
 

@@ -78,6 +78,7 @@ class Deviation:
     maturity: Maturity
     model_set: str  # id of the model set that judged
     local_labels: tuple[tuple[str, str], ...] = ()  # labels the log showed for the workload's pods, sorted
+    rollout_at: float | None = None  # event time a new version was first seen, when that is less than a day ago
     voices: tuple[tuple[str, float], ...] = ()  # each voice that was ready, and its own p
     explanation: Explanation = UNEXPLAINED
 

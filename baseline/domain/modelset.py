@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-FORMAT = 1
+FORMAT = 2  # 2: peer groups, rarity and completeness in the fleet's file
 
 
 class Alias(StrEnum):

@@ -99,6 +99,21 @@ def owner(*, name_aggr: str, pod_name: str = "", labels: Mapping[str, str] | Non
     return _owner_of_generated(prefix) if is_generated else _owner_of_pod(prefix)
 
 
+def template(*, name_aggr: str, pod_name: str = "", labels: Mapping[str, str] | None = None) -> str:
+    """What tells two versions of one owner's pods apart; ``""`` where the record shows nothing of it.
+
+    The hash that Kubernetes labels the pods of a ReplicaSet, DaemonSet or StatefulSet with, or the one in the name of
+    a ReplicaSet. It changes with anything in the pod's template: image, environment, resources.
+    """
+    known = labels or {}
+    if found := _first(known, (*_TEMPLATE_HASH_LABELS, "controller-revision-hash")):
+        return found
+    stated = name_aggr if name_aggr not in ("", "*") else pod_name
+    prefix = stated[:-1].rstrip("-") if stated.endswith("*") else _POD_SUFFIX.sub("", stated)
+    found_hash = _REPLICA_SET_HASH.search(prefix)
+    return found_hash.group()[1:] if found_hash else ""
+
+
 def match_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """The labels that identify an owner's pods over rollouts: what a restriction may select by.
 

@@ -28,8 +28,9 @@ def vector(window: Window) -> FloatArray:
 
     Returns
     -------
-    float64 array, shape (schema.WIDTH,), finite. Edges past the window's cap count in the egress block: only an
-    initiator makes thousands of them.
+    float64 array, shape (schema.WIDTH,), finite. A connection that stays open counts in ``carried`` once for every
+    record that shows it: mean duration in intervals of export, as near as a flow log comes to one. Edges past the
+    window's cap count in the egress block: only an initiator makes thousands of them.
     """
     sides: dict[Direction, list[tuple[EdgeKey, EdgeCounts]]] = {Direction.EGRESS: [], Direction.INGRESS: []}
     for key, counts in window.edges.items():
@@ -109,4 +110,5 @@ def _scaled(  # noqa: PLR0913 - the sums of one block, by name
         f"connections_per_peer_{side}": log((tried + pseudo) / (peers_or_none + pseudo)),
         f"edges_per_peer_{side}": log((pairs + pseudo) / (peers_or_none + pseudo)),
         f"upload_{side}": log((out + pseudo * page) / (back + pseudo * page)),
+        f"carried_{side}": log((max(0, total.flows) + pseudo) / (max(0, total.started) + pseudo)),
     }

@@ -14,8 +14,9 @@ from baseline.domain.attribution import denied_connections, edge_key, reporting_
 from baseline.domain.edge import Direction, EdgeKey, PeerKind
 from baseline.domain.flow import Action, Flow, PolicyHit
 from baseline.domain.window import EdgeCounts
-from baseline.domain.workload import WorkloadId
+from baseline.domain.workload import WorkloadId, template
 from baseline.features.partial import Partial
+from baseline.features.versions import Versions
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -26,7 +27,8 @@ class Seen:
     """What we remember of one workload; mutable, one per workload, compared by identity."""
 
     __slots__ = (
-        "active", "first", "first_seen", "hosts", "key", "labels", "labels_at", "last_seen", "since", "workload",
+        "active", "first", "first_seen", "hosts", "key", "labels", "labels_at", "last_seen", "since", "versions",
+        "workload",
     )  # fmt: skip
 
     def __init__(self, workload: WorkloadId) -> None:
@@ -36,6 +38,7 @@ class Seen:
         self.last_seen = float("-inf")
         self.labels: Labels = ()
         self.labels_at = float("-inf")
+        self.versions = Versions()
         self.hosts: dict[str, list[float]] = {}  # host -> [first, last] event time it reported this workload
         # By horizon (same order as HORIZONS_S): first event time that counts there, start of the first window emitted,
         # end of the newest window with flows.
@@ -68,14 +71,15 @@ def static_identity(flow: Flow) -> tuple[Any, ...]:
 
 
 class Route:
-    """Where a record goes, and the labels it shows (labels are no part of a variant)."""
+    """Where a record goes, and the labels and version it shows (they are no part of a variant)."""
 
-    __slots__ = ("local_labels", "peer_labels", "variant")
+    __slots__ = ("local_labels", "peer_labels", "variant", "version")
 
-    def __init__(self, variant: Variant, local_labels: Labels | None, peer_labels: Labels | None) -> None:
+    def __init__(self, variant: Variant, local_labels: Labels | None, peer_labels: Labels | None, version: str) -> None:
         self.variant = variant
         self.local_labels = local_labels
         self.peer_labels = peer_labels
+        self.version = version
 
 
 class Router:
@@ -107,7 +111,9 @@ class Router:
         edge = edge_key(flow)
         variant = self.variant(seen, edge, static_identity(flow))
         peer_labels = flow.remote.labels if edge.peer.kind is PeerKind.WORKLOAD else None
-        return Route(variant, flow.local.labels, peer_labels)
+        local = flow.local
+        version = template(name_aggr=local.name_aggr, pod_name=local.name, labels=dict(local.labels or ()))
+        return Route(variant, local.labels, peer_labels, version)
 
     def variant(self, seen: Seen, edge: EdgeKey, static: tuple[Any, ...]) -> Variant:
         """The one variant object of these three."""

@@ -175,6 +175,7 @@ FEATURES: tuple[Feature, ...] = (
     _ratio("connections_per_peer_out", _E, "connections a peer", rise=0.6, fall=0.2),
     _ratio("edges_per_peer_out", _E, "destination ports a peer", rise=0.6, fall=0.2),
     _ratio("upload_out", _E, "bytes sent for one received", rise=0.6, fall=0.2),
+    _ratio("carried_out", _E, "connections open for one started", rise=0.4, fall=0.2),
     _count("connections_in", _I, "connections accepted or refused from others", 10),
     _count("peers_in", _I, "different peers calling", 4),
     _count("edges_in", _I, "different pairs of caller and port", 5),
@@ -191,6 +192,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _ratio("bytes_per_connection_in", _I, "bytes a call", rise=0.4, fall=0.6),
     _ratio("connections_per_peer_in", _I, "calls a peer", rise=0.6, fall=0.2),
+    _ratio("carried_in", _I, "calls open for one accepted", rise=0.4, fall=0.2),
 )  # fmt: skip
 
 PRODUCT = Schema(FEATURES)  # what the stream counts; the suite judges other recordings by schemas of their own

@@ -22,7 +22,7 @@ from baseline.features.folding import Cell, Labels, Router, Seen, Variant
 from baseline.features.partial import Partial
 from baseline.features.tally import Tally, WindowOptions
 
-FORMAT = 1
+FORMAT = 2  # 1 had no versions of workloads: it is read as if none had been seen
 _FIELDS = (*SUMS, "largest_bytes_out", "first_seen", "last_seen")
 _INFINITE = float("inf")
 
@@ -52,7 +52,7 @@ def unpack(payload: bytes, *, options: WindowOptions, router: Router) -> dict[st
     """The inverse of ``pack``; CheckpointRejected when the bytes are damaged or newer than we are."""
     try:
         packed = msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(payload))
-        if packed[0] != FORMAT:
+        if packed[0] not in (1, FORMAT):
             raise CheckpointRejected(f"window state of format {packed[0]}, this program reads {FORMAT}")
         return {cluster: _unpack(body, options, router) for cluster, body in packed[1]}
     except (zstandard.ZstdError, msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
@@ -97,11 +97,12 @@ def _pack_seen(seen: Seen) -> list[Any]:
     labels = None if seen.labels_at == -_INFINITE else [seen.labels_at, seen.labels]
     return [
         one.cluster, one.namespace, one.name, one.kind, first_seen, labels, seen.hosts, first, seen.since, seen.active,
+        seen.versions.spans,
     ]  # fmt: skip
 
 
 def _unpack_seen(row: list[Any]) -> Seen:
-    cluster, namespace, name, kind, span, labels, hosts, first, since, active = row
+    cluster, namespace, name, kind, span, labels, hosts, first, since, active, *versions = row
     seen = Seen(WorkloadId(cluster, namespace, name, OwnerKind(kind)))
     if span is not None:
         seen.first_seen, seen.last_seen = span
@@ -110,6 +111,8 @@ def _unpack_seen(row: list[Any]) -> Seen:
     seen.hosts = hosts
     seen.first = [_INFINITE if value is None else value for value in first]
     seen.since, seen.active = since, active
+    if versions:
+        seen.versions.spans = {str(version): list(span) for version, span in versions[0].items()}
     return seen
 
 

@@ -98,6 +98,8 @@ class Tally:
             span[1] = event
         elif event < span[0]:
             span[0] = event
+        if route.version:
+            seen.versions.saw(route.version, event)
         labels = route.local_labels
         if labels is not None and (event, labels) > (seen.labels_at, seen.labels):
             seen.labels_at, seen.labels = event, labels

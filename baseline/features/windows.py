@@ -38,6 +38,7 @@ class SeenWorkload:
     hosts: frozenset[str]
     shortest_s: int  # its shortest horizon with windows: 60, 300 or 3600 s
     peer_labels: Mapping[Peer, Labels]  # of every workload peer in its cluster (one mapping, shared)
+    rollout_at: float | None = None  # when its newest version was first seen; None when there was only one
 
 
 class Windower:
@@ -139,6 +140,7 @@ class Windower:
                             length for length, first in zip(HORIZONS_S, seen.first, strict=True) if first < _NEVER
                         ),
                         peer_labels=peer_labels,
+                        rollout_at=seen.versions.rollout_at,
                     )
         return facts
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baseline.detectors import combine
 from baseline.detectors import edges as edge_tables
+from baseline.detectors import retrace
 from baseline.detectors.combine import Verdict
 from baseline.detectors.edges import EdgeUse
 from baseline.detectors.fitted import FittedSet
@@ -22,6 +22,7 @@ from baseline.domain.deviation import Family, Maturity
 from baseline.domain.errors import GateRefused
 from baseline.domain.units import DAY_S
 from baseline.domain.workload import WorkloadId
+from baseline.features.farend import far_end
 from baseline.features.table import FloatArray, IntArray, WindowTable
 from baseline.ports import History
 from baseline.services import score, train
@@ -104,7 +105,7 @@ def _first_uses(history: History, model: FittedSet, *, since: float, until: floa
     uses: dict[WorkloadId, dict[object, EdgeUse]] = {}
     for row in history.edges(since=since, until=until):
         own = uses.setdefault(row.workload, {})
-        own.setdefault(row.key, train.use_of(row.key, row.counts, seen=row.hour))
+        own.setdefault(far_end(row.key), train.use_of(row.key, row.counts, seen=row.hour))
     found: dict[WorkloadId, FloatArray] = {}
     for workload, own in uses.items():
         line = model.line(workload)
@@ -121,7 +122,7 @@ def _past(model: FittedSet, table: WindowTable, new: FloatArray | None, options:
     horizon = table.horizon_s
     alpha = options.alpha(horizon, sharing=options.sharing(model))
     rows = _with_new_edges(rows_of_table(model, table), new, horizon)
-    verdict = combine.judge(model.horizons[horizon], rows)
+    verdict, rows = retrace.judge(model.horizons[horizon], rows, alpha=alpha, is_after=True)
     before: list[int] = []
     for at in np.flatnonzero(verdict.p < alpha):
         if not score.matters(model, horizon, rows, verdict, int(at), alpha):

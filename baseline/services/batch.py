@@ -11,9 +11,9 @@ from baseline.detectors import combine, seasonal
 from baseline.detectors.combine import Verdict, under
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.protocol import Rows
-from baseline.domain.edge import EdgeKey
 from baseline.domain.window import Window
 from baseline.features.table import FloatArray
+from baseline.services.novelty import Novel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Batch:
     windows: Sequence[Window]
     rows: Rows
     verdict: Verdict
-    fresh: Sequence[Sequence[EdgeKey]]
+    novel: Sequence[Novel]
     model: FittedSet
     alpha: float
 
@@ -35,7 +35,9 @@ class Batch:
     def centre(self, at: int) -> FloatArray:
         """What is usual of each feature, (schema.WIDTH,)."""
         tables = under(self.model.horizons[self.horizon_s], "seasonal")
-        centre, _, _ = seasonal.expected(tables, self.rows.workloads[at : at + 1], self.rows.slots[at : at + 1])
+        centre, _, _ = seasonal.expected(
+            tables, self.rows.workloads[at : at + 1], self.rows.slots[at : at + 1], levels=self.rows.levels[at : at + 1]
+        )
         return np.asarray(centre[0])
 
     def p_values(self, rows: Rows) -> FloatArray:

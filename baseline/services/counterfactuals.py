@@ -16,8 +16,7 @@ from baseline.features.schema import Measure
 from baseline.features.table import FloatArray
 from baseline.services.batch import Batch
 
-ALSO_PAST = 1.0  # evidence of features that have to come along, though they are no reason
-NAMED = 3  # of those, in the sentence; all of them have a value
+NAMED = 3  # features that have to move together, in the sentence; all of them have a value
 
 
 def found(deviations: Sequence[Deviation], where: Sequence[int], batch: Batch) -> list[tuple[Counterfactual, ...]]:
@@ -57,7 +56,7 @@ def _question(at: int, name: str, centre: FloatArray) -> Question:
 
 
 def _fewest(questions: Sequence[Question], at: int, batch: Batch) -> Group:
-    """The fewest, strongest first, that bring it back together: the reasons, then all else that is past normal."""
+    """The fewest, strongest first, that bring it back together: the reasons, then all else that is not as usual."""
     if not questions:
         return ()
     evidence = weighted(batch.verdict.residuals[at])
@@ -66,9 +65,9 @@ def _fewest(questions: Sequence[Question], at: int, batch: Batch) -> Group:
     more = [
         _question(at, schema.NAMES[column], centre)
         for column in np.argsort(-evidence, kind="stable")
-        if evidence[column] >= ALSO_PAST and int(column) not in taken
+        if evidence[column] > 0 and int(column) not in taken
     ]
-    if batch.fresh[at] and NEW_EDGES not in taken:
+    if batch.novel[at].fresh and NEW_EDGES not in taken:
         more.append(Question(row=at, column=NEW_EDGES, usual=0.0))
     group = [*questions, *more]
     return group[: counterfactual.fewest(batch.rows, group, p_values=batch.p_values, alpha=batch.alpha)]

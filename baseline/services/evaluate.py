@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from baseline.detectors.edges import EdgeUse
+from baseline.detectors.edgeuse import EdgeUse, days_of, merged
 from baseline.detectors.fitted import FittedSet
 from baseline.domain.alert import Alert
 from baseline.domain.deviation import Deviation, Maturity
@@ -91,9 +91,10 @@ class Notebook:
                 hours.add(window.start // HOUR_S)
 
     def lesson(
-        self, *, since: float, until: float, calibrate_from: float | None, horizons_s: Sequence[int]
-    ) -> train.Lesson:
-        """Everything noted, as one lesson."""
+        self, *, since: float, until: float, calibrate_from: float | None, horizons_s: Sequence[int],
+        facts: Mapping[WorkloadId, Labelled] | None = None,
+    ) -> train.Lesson:  # fmt: skip
+        """Everything noted, as one lesson; ``facts`` hold the labels that peer groups are made by."""
         workloads = sorted({workload for _, workload in self._rows}, key=lambda workload: workload.key)
         lines = {workload: line for line, workload in enumerate(workloads)}
         tables: dict[int, dict[int, WindowTable]] = {horizon: {} for horizon in horizons_s}
@@ -103,10 +104,11 @@ class Notebook:
         return train.Lesson(
             workloads=workloads,
             tables=tables,
-            uses=[list(_uses(self._uses.get(workload, {}))) for workload in workloads],
+            uses=[merged(_uses(self._uses.get(workload, {}))) for workload in workloads],
             since=since,
             until=until,
             calibrate_from=calibrate_from,
+            labels={workload: one.labels for workload, one in (facts or {}).items() if workload in lines},
         )
 
 
@@ -138,7 +140,7 @@ def run_windows(
         if not tested:
             continue
         if course.model is None:
-            course.model = _fit(notebook, plan, first or 0.0)
+            course.model = _fit(notebook, plan, first or 0.0, facts())
             course.learned_windows = notebook.windows
         judged = judge(tested, model=course.model, state=state, options=plan.judging, facts=facts())
         course.deviations += judged.deviations
@@ -151,10 +153,14 @@ def run_windows(
     return course
 
 
-def _fit(notebook: Notebook, plan: Plan, first: float) -> FittedSet:
+def _fit(notebook: Notebook, plan: Plan, first: float, facts: Mapping[WorkloadId, Labelled]) -> FittedSet:
     calibrate_from = plan.fit_until if plan.calibrate_until is not None else None
     lesson = notebook.lesson(
-        since=first, until=plan.test_from, calibrate_from=calibrate_from, horizons_s=plan.recipe.horizons_s
+        since=first,
+        until=plan.test_from,
+        calibrate_from=calibrate_from,
+        horizons_s=plan.recipe.horizons_s,
+        facts=facts,
     )
     manifest, files = train.fit_lesson(lesson, recipe=plan.recipe, now=plan.test_from, seed=plan.seed)
     return train.opened(manifest, files)
@@ -204,5 +210,5 @@ def _uses(own: dict[EdgeKey, tuple[EdgeCounts, set[int]]]) -> Iterator[EdgeUse]:
     for key, (counts, hours) in own.items():
         yield EdgeUse(
             key=key, first_seen=counts.first_seen, last_seen=counts.last_seen, connections=extract.connections(counts),
-            bytes_out=counts.bytes_out, bytes_in=counts.bytes_in, hours=len(hours),
+            bytes_out=counts.bytes_out, bytes_in=counts.bytes_in, hours=len(hours), days=days_of(hours),
         )  # fmt: skip

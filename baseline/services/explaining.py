@@ -87,10 +87,10 @@ def _whole(window: Window, carried: Carriers) -> tuple[EdgeEvidence, ...]:
 def _carriers(at: int, batch: Batch, *, families: Sequence[Family], feature: Feature | None = None) -> Carriers:
     """Of the feature that leads, or of another one."""
     residuals = batch.verdict.residuals[at]
-    leading = explain.leading_feature(residuals, explain.leading_direction(residuals, batch.fresh[at]))
+    leading = explain.leading_feature(residuals, explain.leading_direction(residuals, batch.novel[at].fresh))
     return explain.carriers(
         batch.windows[at], families=families, feature=feature or leading, centre=batch.centre(at),
-        fresh=batch.fresh[at], tables=batch.model.edges, line=int(batch.rows.workloads[at]),
+        fresh=batch.novel[at].unknown, tables=batch.model.edges, line=int(batch.rows.workloads[at]),
     )  # fmt: skip
 
 

@@ -13,27 +13,27 @@ from typing import Protocol
 
 import numpy as np
 
-from baseline.detectors import attribution, calibrate, combine, explain, seasonal
-from baseline.detectors import edges as edge_tables
+from baseline.detectors import attribution, calibrate, combine, explain, level, seasonal
 from baseline.detectors.combine import Verdict, under
 from baseline.detectors.fitted import FittedSet
-from baseline.detectors.protocol import UNKNOWN, Rows
+from baseline.detectors.protocol import Rows
 from baseline.detectors.tail import weighted
 from baseline.domain.deviation import Deviation, Family, Maturity
-from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
+from baseline.domain.edge import Direction, Peer, PeerKind
 from baseline.domain.units import WEEK_S
 from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import extract, schema
 from baseline.features.table import FloatArray
-from baseline.services import explaining
+from baseline.services import explaining, novelty, watch
 from baseline.services.batch import Batch
-from baseline.services.judging import JudgeState, Memory
+from baseline.services.following import Following
+from baseline.services.judging import JudgeState
+from baseline.services.novelty import Novel
 
 __all__ = ["JudgeOptions", "JudgeState", "Judged", "Labelled", "judge"]
 
 SINGLE_WINDOW = 100.0  # one window alone raises below alpha / this; two of three windows raise below alpha
-LEARNS_ABOVE = 10.0  # windows with p above alpha x this teach their edges
 FAMILY_MARGIN = 30.0  # a family is past its own threshold below alpha x this, by its own p
 SHAPE_ALONE_NEVER = (Family.SHAPE, Family.TIMING)
 CONFIRMED = 0.1  # a caller that its callee's deviation blames is raised below this: two reporters agree
@@ -53,6 +53,11 @@ class Labelled(Protocol):
     @property
     def peer_labels(self) -> Mapping[Peer, Labels]:
         """Of its peers."""
+        ...
+
+    @property
+    def rollout_at(self) -> float | None:
+        """Event time its newest version was first seen; None when the log showed one version only."""
         ...
 
 
@@ -82,6 +87,7 @@ class Judged:
     deviations: list[Deviation]
     vectors: list[FloatArray]  # aligned with the windows
     maturity: dict[WorkloadId, Maturity]
+    chance_new: dict[WorkloadId, float | None] = field(default_factory=dict)  # see ``FittedSet.chance_of_new``
     p: list[float] = field(default_factory=list)  # aligned with the windows; NaN where nothing was judged
 
 
@@ -104,23 +110,20 @@ def judge(
         range(len(windows)), key=lambda at: (windows[at].end, windows[at].horizon_s, windows[at].workload.key)
     )
     for (_, horizon_s), places in groupby(order, key=lambda at: (windows[at].end, windows[at].horizon_s)):
+        batch = list(places)
+        together, numbers = [windows[at] for at in batch], np.stack([vectors[at] for at in batch])
+        found: list[Deviation] = []
         if model is not None and model.is_ready(horizon_s) and horizon_s in options.horizons_s:
-            batch = list(places)
-            found, values = _judge_batch(
-                [windows[at] for at in batch],
-                np.stack([vectors[at] for at in batch]),
-                model,
-                state,
-                options,
-                facts or {},
-            )
-            deviations += found
+            found, values = _judge_batch(together, numbers, model, state, options, facts or {})
             for at, value in zip(batch, values, strict=True):
                 p[at] = float(value)
+        watched = watch.watch(together, numbers, model=model, state=state, options=options, facts=facts or {})
+        deviations += watch.joined(found, watched)
     workloads = {window.workload for window in windows}
     maturity = {workload: model.maturity(workload) if model else Maturity.LEARNING for workload in workloads}
     deviations = [explaining.hinted(one) for one in deviations]
-    return Judged(deviations=deviations, vectors=vectors, maturity=maturity, p=p)
+    chance_new = {workload: model.chance_of_new(workload) if model else None for workload in workloads}
+    return Judged(deviations=deviations, vectors=vectors, maturity=maturity, chance_new=chance_new, p=p)
 
 
 def _judge_batch(
@@ -130,47 +133,50 @@ def _judge_batch(
     """Windows of one end and horizon."""
     horizon_s = windows[0].horizon_s
     alpha = options.alpha(horizon_s, sharing=options.sharing(model))
-    fresh = [_fresh(window, model, state.of(window.workload)) for window in windows]
-    rows = _rows(windows, values, fresh, model)
+    novel = [novelty.found(window, model=model, memory=state.of(window.workload)) for window in windows]
+    rollouts = [novelty.recent_rollout(window, facts.get(window.workload)) for window in windows]
+    rows = _rows(windows, values, novel, rollouts, model)
+    following = Following(under(model.horizons[horizon_s], "seasonal"), horizon_s)
+    rows = replace(rows, levels=following.levels(rows, [state.of(window.workload) for window in windows]))
     verdict = combine.judge(model.horizons[horizon_s], rows)
+    teaches = level.may_move(verdict.p, alpha)
     raised: list[Deviation] = []
+    expelled: list[WorkloadId] = []
+
+    def deviation(at: int) -> Deviation:
+        one = _deviation(windows[at], at, rows, verdict, novel[at], model, alpha, facts.get(windows[at].workload))
+        return replace(one, rollout_at=rollouts[at])
+
     for at, window in enumerate(windows):
         memory, p = state.of(window.workload), float(verdict.p[at])
         if not np.isfinite(p):
             continue
         is_past = p < alpha and matters(model, horizon_s, rows, verdict, at, alpha)
         if is_past and (p < alpha / SINGLE_WINDOW or memory.past_alpha(horizon_s, window.end) >= 1):
-            raised.append(_deviation(window, at, rows, verdict, fresh[at], model, alpha, facts.get(window.workload)))
+            raised.append(deviation(at))
         memory.note(horizon_s, window.end, is_past=is_past)
-        if p > min(alpha * LEARNS_ABOVE, 0.01):
-            memory.learn(fresh[at], at=window.start)
-    already = {deviation.workload for deviation in raised}
-    blamed = {caller for deviation in raised for caller in _blamed(deviation)} - already
+        memory.found(end=window.end, is_suspicious=not teaches[at])
+        if teaches[at]:
+            novelty.learn(window, novel[at], model=model, state=state)
+        elif model.is_newcomer(window.workload):
+            expelled.append(window.workload)
+    following.move(rows, windows, teaches, state)
+    for newcomer in expelled:
+        state.expel(newcomer)
+    already = {one.workload for one in raised}
+    blamed = {caller for one in raised for caller in _blamed(one)} - already
     raised += [
-        _confirmed(_deviation(window, at, rows, verdict, fresh[at], model, alpha, facts.get(window.workload)))
+        _confirmed(deviation(at))
         for at, window in enumerate(windows)
         if window.workload in blamed and verdict.p[at] < CONFIRMED
     ]
-    batch = Batch(windows=windows, rows=rows, verdict=verdict, fresh=fresh, model=model, alpha=alpha)
+    batch = Batch(windows=windows, rows=rows, verdict=verdict, novel=novel, model=model, alpha=alpha)
     return explaining.explained(_without_echoes(raised, state), batch), verdict.p
 
 
-def _fresh(window: Window, model: FittedSet, memory: Memory) -> list[EdgeKey]:
-    """Edges of the window that neither the baseline nor anything since has used; none for a newcomer."""
-    line = model.line(window.workload)
-    keys = list(window.edges)
-    if line == UNKNOWN or not keys:
-        return []
-    is_known, _ = edge_tables.known(model.edges, line, keys)
-    return [
-        key
-        for key, known in zip(keys, is_known, strict=True)
-        if not known and not memory.knows(key, before=window.start)
-    ]
-
-
 def _rows(
-    windows: Sequence[Window], values: FloatArray, fresh: Sequence[Sequence[EdgeKey]], model: FittedSet,
+    windows: Sequence[Window], values: FloatArray, novel: Sequence[Novel], rollouts: Sequence[float | None],
+    model: FittedSet,
 ) -> Rows:  # fmt: skip
     starts = np.array([window.start for window in windows], dtype=np.int64)
     return Rows(
@@ -181,8 +187,15 @@ def _rows(
         days=np.zeros(len(windows), dtype=np.int64),
         values=values,
         residuals=np.zeros((0, schema.WIDTH)),
-        fresh=np.array([len(keys) for keys in fresh], dtype=np.int64),
+        fresh=np.array([novelty.count(one.fresh) for one in novel], dtype=np.int64),
         fresh_peers=np.zeros(len(windows), dtype=np.int64),
+        rarity=np.array([one.rarity for one in novel], dtype=np.float64),
+        rollout=np.array(
+            [
+                novelty.rate_after_rollout(window.horizon_s) if rollout is not None else 0.0
+                for window, rollout in zip(windows, rollouts, strict=True)
+            ]
+        ),
     )
 
 
@@ -194,8 +207,9 @@ def matters(model: FittedSet, horizon_s: int, rows: Rows, verdict: Verdict, at: 
     if evidence.max() < explain.WEAKEST:
         return bool(verdict.voices["edges"][at] < 0.01)
     centre, scale, ceiling = seasonal.expected(
-        under(model.horizons[horizon_s], "seasonal"), rows.workloads[at : at + 1], rows.slots[at : at + 1]
-    )
+        under(model.horizons[horizon_s], "seasonal"), rows.workloads[at : at + 1], rows.slots[at : at + 1],
+        levels=rows.levels[at : at + 1],
+    )  # fmt: skip
     for column in np.flatnonzero((evidence >= explain.WEAKEST) & (verdict.residuals[at] > 0)):
         feature = schema.FEATURES[column]
         if not np.isfinite(feature.matters):
@@ -209,14 +223,17 @@ def matters(model: FittedSet, horizon_s: int, rows: Rows, verdict: Verdict, at: 
 
 
 def _deviation(
-    window: Window, at: int, rows: Rows, verdict: Verdict, fresh: Sequence[EdgeKey], model: FittedSet, alpha: float,
+    window: Window, at: int, rows: Rows, verdict: Verdict, novel: Novel, model: FittedSet, alpha: float,
     labelled: Labelled | None,
 ) -> Deviation:  # fmt: skip
-    line = int(rows.workloads[at])
+    line, fresh = int(rows.workloads[at]), novel.fresh
     centre, scale, ceiling = (
         table[0]
         for table in seasonal.expected(
-            under(model.horizons[window.horizon_s], "seasonal"), rows.workloads[at : at + 1], rows.slots[at : at + 1]
+            under(model.horizons[window.horizon_s], "seasonal"),
+            rows.workloads[at : at + 1],
+            rows.slots[at : at + 1],
+            levels=rows.levels[at : at + 1],
         )
     )
     residuals = verdict.residuals[at]
@@ -227,7 +244,7 @@ def _deviation(
         families=found,
         feature=explain.leading_feature(residuals, explain.leading_direction(residuals, fresh)),
         centre=centre,
-        fresh=fresh,
+        fresh=novel.unknown,
         tables=model.edges,
         line=line,
     )

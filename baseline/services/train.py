@@ -7,16 +7,20 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors import codec
+from baseline.detectors import codec, completeness
 from baseline.detectors.combine import named
-from baseline.detectors.edges import EdgeUse, fit_edges, fresh_in_training, merged
+from baseline.detectors.edges import fit_edges, fresh_in_training
+from baseline.detectors.edgeuse import EdgeUse, merged
 from baseline.detectors.fit import fit_horizon
 from baseline.detectors.fitted import FLEET_FILE, FittedSet, horizon_file, workload_arrays
+from baseline.detectors.forest import BUILDERS, Builder
+from baseline.detectors.groups import Labels, group_ids
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.domain.edge import EdgeKey
 from baseline.domain.errors import GateRefused
@@ -24,12 +28,15 @@ from baseline.domain.modelset import FORMAT, Manifest
 from baseline.domain.units import DAY_S, HOUR_S
 from baseline.domain.window import HORIZONS_S, EdgeCounts
 from baseline.domain.workload import WorkloadId
-from baseline.features import schema
+from baseline.features import availability, schema
 from baseline.features.calendar import Calendar
 from baseline.features.table import IntArray, WindowTable
 from baseline.ports import EdgeRow, History
+from baseline.services import quarantine
 
 FEWEST_WINDOWS = 8  # of the typical workload at a horizon, below which it is not fitted
+_KEYS = {"horizons_s", "zone", "holidays", "history_days", "is_mature", "min_windows", "builder", "windows_nodes",
+         "description"}  # fmt: skip
 Files = dict[str, bytes]
 Exclusion = tuple[WorkloadId, float, float]  # windows of the workload that overlap [since, until) never teach
 
@@ -44,26 +51,25 @@ class Recipe:
     history_days: float = 42.0  # older windows are not read
     is_mature: bool = False  # take the history as a whole observation period, however short
     min_windows: int = 60  # of all workloads together, at a horizon, to fit it
+    builder: Builder = "sklearn"  # what fits forests; "fast" for fleets: docs/decisions/0013
+    windows_nodes: tuple[str, ...] = ()  # workloads on Windows nodes, namespace/name, globs allowed
 
     @classmethod
     def parse(cls, text: str) -> Recipe:
         """Read TOML; GateRefused for unknown keys or values that cannot be."""
         try:
             found = tomllib.loads(text)
-            unknown = set(found) - {
-                "horizons_s",
-                "zone",
-                "holidays",
-                "history_days",
-                "is_mature",
-                "min_windows",
-                "description",
-            }
+            unknown = set(found) - _KEYS
             if unknown:
                 raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")
+            if isinstance(found.get("windows_nodes", ()), str):
+                raise TypeError("windows_nodes: a list of namespace/name")
             horizons = tuple(int(horizon) for horizon in found.get("horizons_s", HORIZONS_S))
             if not horizons or not set(horizons) <= set(HORIZONS_S):
                 raise ValueError(f"horizons_s: {horizons}")
+            builder = found.get("builder", "sklearn")
+            if builder not in BUILDERS:
+                raise ValueError(f"builder: {builder!r} is none of {', '.join(BUILDERS)}")
             return cls(
                 text=text,
                 horizons_s=horizons,
@@ -71,6 +77,8 @@ class Recipe:
                 history_days=float(found.get("history_days", 42.0)),
                 is_mature=bool(found.get("is_mature", False)),
                 min_windows=int(found.get("min_windows", 60)),
+                builder=builder,
+                windows_nodes=tuple(str(pattern) for pattern in found.get("windows_nodes", ())),
             )
         except (ValueError, TypeError) as error:
             raise GateRefused(f"recipe: {error}") from error
@@ -90,9 +98,10 @@ class Lesson:
 
     workloads: Sequence[WorkloadId]
     tables: Mapping[int, Mapping[int, WindowTable]]  # horizon -> line -> table
-    uses: Sequence[Sequence[EdgeUse]]  # per line
+    uses: Sequence[Sequence[EdgeUse]]  # per line, merged by far end
     since: float
     until: float
+    labels: Mapping[WorkloadId, Labels] = field(default_factory=dict)  # of their pods, newest seen
     calibrate_from: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -144,13 +153,18 @@ def read_part(
         for horizon in recipe.horizons_s
     }
     parts: list[list[EdgeUse]] = [[] for _ in ordered]
+    labels: dict[WorkloadId, Labels] = {}
     # Edges are stored by the hour: the first one has usually begun before `since`, and `until` may lie within the last.
     for row in history.edges(since=since - since % HOUR_S, until=until):
         if not _was_used(row, since=since, until=until):
             continue
+        if row.workload in lines and row.local_labels:
+            labels[row.workload] = row.local_labels
         if row.workload in lines and not _is_excluded(row.workload, row.hour, row.hour + HOUR_S, exclude):
             parts[lines[row.workload]].append(use_of(row.key, row.counts, seen=row.hour))
-    return Lesson(workloads=ordered, tables=tables, uses=[merged(part) for part in parts], since=since, until=until)
+    return Lesson(
+        workloads=ordered, tables=tables, uses=[merged(part) for part in parts], since=since, until=until, labels=labels
+    )
 
 
 def gathered(parts: Sequence[Lesson], *, since: float, until: float) -> Lesson:
@@ -169,7 +183,11 @@ def gathered(parts: Sequence[Lesson], *, since: float, until: float) -> Lesson:
         for horizon in horizons
     }
     uses = [parts[number].uses[old] for _, number, old in places]
-    return Lesson(workloads=[workload for workload, _, _ in places], tables=tables, uses=uses, since=since, until=until)
+    labels = {workload: found for part in parts for workload, found in part.labels.items()}
+    return Lesson(
+        workloads=[workload for workload, _, _ in places], tables=tables, uses=uses, since=since, until=until,
+        labels=labels,
+    )  # fmt: skip
 
 
 def _was_used(row: EdgeRow, *, since: float, until: float) -> bool:
@@ -206,23 +224,30 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
     files: Files = {}
     metrics: dict[str, float] = dict(lesson.metrics)
     elder: Arrays | None = None
+    groups = group_ids(lesson.workloads, lesson.labels)
+    given = _given(lesson, recipe)
     for horizon in sorted(recipe.horizons_s):
-        rows, settled = rows_of(lesson, horizon, calendar=recipe.calendar)
+        rows, settled = rows_of(lesson, horizon, calendar=recipe.calendar, groups=groups)
         metrics[f"h{horizon}.windows"] = float(len(rows))
         if len(rows) < recipe.min_windows or _typical_windows(rows) < FEWEST_WINDOWS:
             continue
         arrays = fit_horizon(
-            rows, lines=lines, seed=seed, settled=settled, calibrate_from=lesson.calibrate_from, elder=elder
+            rows,
+            lines=lines,
+            seed=seed,
+            settled=settled,
+            calibrate_from=lesson.calibrate_from,
+            elder=elder,
+            builder=recipe.builder,
+            groups=groups,
+            present=given,
         )
         elder = arrays if arrays["ready"][0] else elder
         metrics[f"h{horizon}.ready"] = float(arrays["ready"][0])
         files[horizon_file(horizon)] = codec.encode(arrays)
     if not files:
         raise GateRefused(f"fewer than {recipe.min_windows} windows at every horizon")
-    fleet = named("edges", fit_edges(lesson.uses)) | workload_arrays(
-        lesson.workloads, _first_seen(lesson), is_mature=recipe.is_mature, calendar=recipe.calendar
-    )
-    files[FLEET_FILE] = codec.encode(fleet)
+    files[FLEET_FILE] = codec.encode(fleet_arrays(lesson, groups, recipe))
     digests = {name: codec.sha256(payload) for name, payload in sorted(files.items())}
     manifest = Manifest(
         id=codec.set_id(digests, recipe.text, schema.hash()),
@@ -240,16 +265,52 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
     return manifest, files
 
 
+def _given(lesson: Lesson, recipe: Recipe) -> npt.NDArray[np.bool_]:
+    """Which features each workload's log gives: see ``availability``."""
+    facts = [
+        availability.LogFacts.of(
+            (use.key for use in own),
+            is_windows=any(fnmatchcase(str(workload), pattern) for pattern in recipe.windows_nodes),
+        )
+        for workload, own in zip(lesson.workloads, lesson.uses, strict=True)
+    ]
+    return availability.present([availability.absent(one) for one in facts])
+
+
+def fleet_arrays(lesson: Lesson, groups: IntArray, recipe: Recipe) -> dict[str, npt.NDArray[Any]]:
+    """What a set knows beside its horizons: workloads, their groups and how well they are known, and edges."""
+    first_seen, hours, chance = _first_seen(lesson), _hours(lesson), completeness.chances(lesson.uses)
+    uses = lesson.uses
+    if not recipe.is_mature:  # a whole observation period has no newcomers
+        known = [
+            completeness.maturity(seen_s=lesson.until - first, hours=seen, chance=float(new))
+            for first, seen, new in zip(first_seen, hours, chance, strict=True)
+        ]
+        late = quarantine.newcomers(lesson.workloads, uses, first_seen=first_seen, maturity=known, until=lesson.until)
+        uses = quarantine.without_newcomers(lesson.workloads, uses, late)
+    return named("edges", fit_edges(uses, groups)) | workload_arrays(
+        lesson.workloads,
+        first_seen,
+        hours=hours,
+        chance_new=chance,
+        is_mature=recipe.is_mature,
+        calendar=recipe.calendar,
+    )
+
+
 def opened(manifest: Manifest, files: Mapping[str, bytes]) -> FittedSet:
     """A set that was just fitted, without a shelf between."""
     return FittedSet.load({name: codec.decode(payload, name=name) for name, payload in files.items()}, manifest)
 
 
-def rows_of(lesson: Lesson, horizon_s: int, *, calendar: Calendar) -> tuple[Rows, npt.NDArray[np.bool_]]:
+def rows_of(
+    lesson: Lesson, horizon_s: int, *, calendar: Calendar, groups: IntArray | None = None
+) -> tuple[Rows, npt.NDArray[np.bool_]]:
     """All windows of one horizon as rows in order of line and time, and which come after their workload's warm-up."""
     tables = {line: table for line, table in lesson.tables.get(horizon_s, {}).items() if len(table)}
     starts_by_line: dict[int, IntArray] = {line: table.starts for line, table in tables.items()}
-    fresh, settled = fresh_in_training(starts_by_line, horizon_s, lesson.uses)
+    groups = group_ids(lesson.workloads, lesson.labels) if groups is None else groups
+    firsts = fresh_in_training(starts_by_line, horizon_s, lesson.uses, groups)
     starts = _joined([table.starts for table in tables.values()])
     rows = Rows(
         schema=schema.PRODUCT,
@@ -259,10 +320,11 @@ def rows_of(lesson: Lesson, horizon_s: int, *, calendar: Calendar) -> tuple[Rows
         days=calendar.days(starts),
         values=np.concatenate([np.zeros((0, schema.WIDTH)), *(table.values for table in tables.values())]),
         residuals=np.zeros((0, schema.WIDTH)),
-        fresh=_joined([fresh[line] for line in tables]),
+        fresh=_joined([firsts.counts[line] for line in tables]),
         fresh_peers=np.zeros(len(starts), dtype=np.int64),
+        rarity=np.concatenate([np.zeros(0), *(firsts.rarity[line] for line in tables)]),
     )
-    return rows, np.concatenate([np.zeros(0, dtype=np.bool_), *(settled[line] for line in tables)])
+    return rows, np.concatenate([np.zeros(0, dtype=np.bool_), *(firsts.settled[line] for line in tables)])
 
 
 def _typical_windows(rows: Rows) -> float:
@@ -279,6 +341,15 @@ def _first_seen(lesson: Lesson) -> list[float]:
     for line in range(len(lesson.workloads)):
         own = [tables[line] for tables in lesson.tables.values() if line in tables]
         found.append(min((float(table.starts[0]) for table in own if len(table)), default=lesson.until))
+    return found
+
+
+def _hours(lesson: Lesson) -> list[int]:
+    """Hours of the clock in which each line has windows, by its horizon with most of them."""
+    found = []
+    for line in range(len(lesson.workloads)):
+        own = [tables[line] for tables in lesson.tables.values() if line in tables]
+        found.append(max((len(np.unique(table.starts // HOUR_S)) for table in own), default=0))
     return found
 
 

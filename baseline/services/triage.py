@@ -46,11 +46,11 @@ class TriageState:
     def keep(self, alert: Alert) -> None:
         """Remember the alert's newest version, and forget those too old to absorb anything."""
         self._newest = max(self._newest, alert.updated_at)
-        oldest = self._newest - alerts.MERGE_WITHIN_S - 2 * HOUR_S  # the longest window, and late ones
+        oldest = self._newest - 2 * HOUR_S  # the longest window, and late ones
         group = [one for one in self._recent.get(alert.workload, ()) if one.id != alert.id]
         self._recent[alert.workload] = [*group, alert]
         for workload in list(self._recent):
-            kept = [one for one in self._recent[workload] if one.updated_at >= oldest]
+            kept = [one for one in self._recent[workload] if alerts.keeps_until(one) >= oldest]
             if kept:
                 self._recent[workload] = kept
             else:
@@ -93,14 +93,14 @@ def sentence(deviation: Deviation) -> str:
     what = deviation.reasons[0].sentence if deviation.reasons else f"p = {deviation.p:.2g}"
     told = f"{deviation.workload}: {what.rstrip('.')}"
     new = [evidence for evidence in deviation.edges if evidence.is_new]
-    if new and deviation.reasons and deviation.reasons[0].feature == NEW_EDGE:
-        return told  # that sentence names them
-    if new:
+    if not new:
+        return told + (f"; mostly {_spelled(deviation.edges[0])}" if deviation.edges else "")
+    if not deviation.reasons or deviation.reasons[0].feature != NEW_EDGE:  # whose sentence names them
         named = ", ".join(_spelled(evidence) for evidence in new[:_NAMED_EDGES])
         more = f" and {len(new) - _NAMED_EDGES} more" if len(new) > _NAMED_EDGES else ""
         told += f"; never seen before: {named}{more}"
-    elif deviation.edges:
-        told += f"; mostly {_spelled(deviation.edges[0])}"
+    if deviation.rollout_at is not None:
+        told += "; changed by rollout" if alerts.is_by_rollout(deviation) else "; shortly after a rollout"
     return told
 
 

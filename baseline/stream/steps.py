@@ -134,7 +134,8 @@ def close(
             work.seen.append(
                 WorkloadFacts(
                     workload=one.workload, first_seen=one.first_seen, last_seen=one.last_seen, labels=one.labels,
-                    hosts=one.hosts, maturity=maturity,
+                    hosts=one.hosts, maturity=maturity, chance_new=judged.chance_new[workload],
+                    rollout_at=one.rollout_at,
                 )
             )  # fmt: skip
     gone = [workload for workload in work.told if workload not in facts]

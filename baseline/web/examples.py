@@ -149,6 +149,8 @@ WORKLOAD: dict[str, Any] = {
     "labels": {"app": "checkout"},
     "hosts": ["node-1", "node-2"],
     "maturity": "mature",
+    "chance_new": 0.004,
+    "rollout_at": "2026-09-18T09:12:44Z",
     "revision": 812,
 }
 

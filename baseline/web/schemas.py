@@ -217,6 +217,10 @@ class WorkloadView(View):
     labels: Labels
     hosts: list[str]
     maturity: str
+    chance_new: Number = Field(
+        description="Chance that the next peer or port it uses is one it never used, from 0 to 1; null: not measured."
+    )
+    rollout_at: str | None = Field(description="When its newest version was first seen.")
     revision: int = Field(description="Also the ETag.")
 
 
@@ -416,6 +420,8 @@ def workload(facts: WorkloadFacts) -> WorkloadView:
         labels=dict(facts.labels),
         hosts=sorted(facts.hosts),
         maturity=facts.maturity,
+        chance_new=_number(facts.chance_new) if facts.chance_new is not None else None,
+        rollout_at=_time(facts.rollout_at),
         revision=facts.revision,
     )
 
@@ -517,7 +523,7 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _time(value: float) -> str | None:
+def _time(value: float | None) -> str | None:
     """RFC 3339; null for "never" (0) and for what no calendar holds."""
     try:
         return rfc3339(value) if value else None

@@ -15,7 +15,12 @@ from pipelines._report import write_json
 from pipelines.suite.figure import Figure, Row, Verdict
 
 OK, FAILED = 0, 1
-ROWS: tuple[str, ...] = ()  # modules of this package, in the order they are printed
+ROWS: tuple[str, ...] = (
+    "westermo_features",
+    "westermo_product",
+    "rivals",
+    "apt29",
+)  # modules of this package, in the order they are printed
 _STANDS = {Verdict.GOAL: "goal", Verdict.GATE: "gate", Verdict.FELL: "FELL", Verdict.TOLD: "", Verdict.ABSENT: "absent"}
 
 

@@ -31,6 +31,8 @@ def widened(stored: WorkloadFacts, seen: WorkloadFacts) -> WorkloadFacts:
         labels=seen.labels if is_newer and seen.labels else stored.labels,
         hosts=stored.hosts if not is_newer or not seen.hosts else seen.hosts,
         maturity=seen.maturity if is_newer else stored.maturity,
+        chance_new=seen.chance_new if is_newer else stored.chance_new,
+        rollout_at=seen.rollout_at if is_newer and seen.rollout_at is not None else stored.rollout_at,
         workload=seen.workload if seen.workload.kind != "Unknown" else stored.workload,
     )
     if wider == stored and wider.workload.kind == stored.workload.kind:

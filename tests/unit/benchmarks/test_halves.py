@@ -13,11 +13,12 @@ from baseline.domain.flow import Flow
 from baseline.domain.units import parse_rfc3339
 from baseline.services.outcome import Label
 from benchmarks import halves
+from pipelines import _halves
 from pipelines._recording import Recording
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "baseline" / "recordings"
 SINCE, UNTIL = parse_rfc3339("2023-03-10T09:55:00Z"), parse_rfc3339("2023-03-10T10:35:00Z")
-MIDDLE = parse_rfc3339(halves.MIDDLE)
+MIDDLE = _halves.middle()
 
 
 def cut(name: str, path: Path) -> Path:
@@ -52,7 +53,7 @@ def test_the_moved_half_lies_behind_the_other_and_keeps_its_place_in_the_hour() 
     """What is learned ends before what is tested begins, and the records are otherwise the same."""
     flows = [flow for flow in Recording([RECORDINGS / "westermo-clean.jsonl.gz"]) if flow.end <= UNTIL]
     learned = [flow for flow in flows if flow.end > MIDDLE]
-    moved = [halves.later(flow) for flow in flows if flow.end <= MIDDLE]
+    moved = [_halves.later(flow) for flow in flows if flow.end <= MIDDLE]
     assert max(flow.end for flow in learned) < min(flow.start for flow in moved)
     before, after = flows[0], moved[0]
     assert after.start % 3600 == before.start % 3600
@@ -68,11 +69,11 @@ def test_labels_move_with_their_flows(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append((fit_until, len(labels), min(flow.start for flow in flows if flow.end > fit_until)))
         return name
 
-    monkeypatch.setattr(halves, "judged", judged)
+    monkeypatch.setattr(_halves, "judged", judged)
     flow = next(iter(Recording([RECORDINGS / "westermo-clean.jsonl.gz"])))
     flows = [replace(flow, start=start, end=start + 15) for start in range(0, 300, 15)]
     labels = [Label(workload="plant/left", start=at, end=at + 5.0, label="scan") for at in (20.0, 100.0, 200.0)]
-    halves.both(flows, labels, middle=150.0)
+    _halves.both(flows, labels, middle=150.0)
     (fit_second, labels_of_all, begin_second), (fit_first, labels_of_first, begin_first) = seen
     assert (fit_second, labels_of_all, begin_second) == (150.0, 3, 150)
     assert (fit_first, labels_of_first, begin_first) == (7200, 2, 7200)

@@ -1,4 +1,4 @@
-"""Seasonal tables, the forest's arrays, calibration and new edges."""
+"""Seasonal tables, calibration and new edges."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from baseline.detectors import calibrate, edges, forest_kernel, robust, seasonal
+from baseline.detectors import calibrate, edges, robust, seasonal
 from baseline.detectors.edges import Edges, EdgeUse
-from baseline.detectors.forest import BACKGROUND, REACH, Forest
 from baseline.detectors.protocol import UNKNOWN, Rows
 from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
 from baseline.features import calendar, schema
@@ -78,28 +77,6 @@ def test_a_newcomer_is_judged_by_the_fleet() -> None:
     _, own, _ = seasonal.expected(tables, np.array([0]), np.array([0]))
     _, fleet, _ = seasonal.expected(tables, np.array([UNKNOWN]), np.array([0]))
     assert (fleet >= own - 1e-6).mean() > 0.9
-
-
-def test_packed_trees_score_as_scikit_learn_does() -> None:
-    """Within one unit in the last place of `score_samples`."""
-    from sklearn.ensemble import IsolationForest
-
-    known = rows(windows=200).residuals
-    fitted = IsolationForest(n_estimators=50, max_samples=256, random_state=5).fit(known)
-    packed = forest_kernel.pack(fitted)
-    probe = np.vstack([known[:50], np.random.default_rng(1).uniform(-REACH, REACH, (50, schema.WIDTH))])
-    expected = -fitted.score_samples(probe)
-    assert np.all(np.abs(forest_kernel.score(packed, probe) - expected) <= np.spacing(expected))
-
-
-def test_the_forest_tells_far_from_near_by_its_background() -> None:
-    """Cuts lie outside the training range, too."""
-    learned = rows(windows=150)
-    arrays = Forest().fit(learned, lines=4, seed=1)
-    far = replace(learned.pick(np.arange(2)), residuals=np.array([[5.0], [14.0]]) * np.ones((2, schema.WIDTH)))
-    near, further = Forest().score(arrays, far)
-    assert BACKGROUND > 0
-    assert further >= near > 0.5
 
 
 def test_p_values_of_what_was_learned_are_uniform_in_the_body() -> None:

@@ -81,6 +81,15 @@ def test_refused_connections_count_where_none_was_started() -> None:
     assert value(found, "connections_out") == pytest.approx(40)
 
 
+def test_long_connections_are_told_from_short_ones() -> None:
+    """A tunnel is open in every record of the minute and starts once; a client that calls as often does not stay."""
+    short = window((edge(), EdgeCounts(records=4, flows=400, started=400)))
+    tunnels = window((edge(), EdgeCounts(records=4, flows=400, started=10)))
+    assert value(short, "carried_out") == pytest.approx(1.0)
+    assert value(tunnels, "carried_out") > 20
+    assert value(tunnels, "carried_in") == pytest.approx(1.0)
+
+
 def test_edges_past_the_cap_still_count() -> None:
     """The overflow adds its sums and its number of edges."""
     found = window((edge(), EdgeCounts(records=1, started=1)), overflow=EdgeCounts(records=700, started=700))

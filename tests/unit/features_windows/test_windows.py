@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
+import zstandard
 
 from baseline.domain.errors import CheckpointRejected, MalformedRecord
 from baseline.domain.flow import Action, Counts, Endpoint, EndpointKind, Flow, Heartbeat, Reporter
@@ -315,3 +317,31 @@ def test_time_in_which_nobody_is_expected_is_passed_over(monkeypatch: pytest.Mon
     assert [window.start - T0 for window in windows if window.edges] == [0, 60, far, far + 60]
     assert all(window.start - T0 < 86_400 + 3600 or window.start - T0 >= far for window in windows)
     assert len(looked) < 2 * 1440
+
+
+def test_a_new_version_of_the_pods_is_a_rollout_that_a_checkpoint_remembers() -> None:
+    """By the template's hash of the labels, else of the ReplicaSet's name; the workload stays the same."""
+    windower = Windower()
+    for end, source in ((60, "web-7d4b9c6f5"), (120, "web-5f6b8c9d4"), (135, "web-7d4b9c6f5")):
+        windower.add_flow(flow(end, source=source), received_at=T0 + end)
+    (facts,) = windower.facts().values()
+    assert (facts.workload.name, facts.rollout_at) == ("web", T0 + 119)
+    again = Windower()
+    again.restore(windower.snapshot())
+    assert [one.rollout_at for one in again.facts().values()] == [T0 + 119]
+    assert again.snapshot() == windower.snapshot()
+
+
+def test_a_snapshot_of_before_versions_were_noted_is_read() -> None:
+    """Format 1 goes on where it stopped; nothing was rolled out as far as it knows."""
+    windower = Windower()
+    windower.add_flow(flow(60, source="web-7d4b9c6f5"), received_at=T0 + 60)
+    packed = msgspec.msgpack.decode(zstandard.ZstdDecompressor().decompress(windower.snapshot()))
+    packed[0] = 1
+    for _, body in packed[1]:
+        body["workloads"] = [row[:10] for row in body["workloads"]]
+    old = zstandard.ZstdCompressor(write_checksum=True).compress(msgspec.msgpack.encode(packed))
+    again = Windower()
+    again.restore(old)
+    assert [one.rollout_at for one in again.facts().values()] == [None]
+    assert again.open_windows == windower.open_windows

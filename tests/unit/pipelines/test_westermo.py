@@ -15,9 +15,9 @@ import pytest
 
 import baseline
 from baseline.domain.workload import OwnerKind, owner
+from pipelines import _records, westermo
 from pipelines import _westermo_devices as devices
 from pipelines import _westermo_rows as rows
-from pipelines import westermo
 from tests.conftest import shared_dir
 
 SHIPPED = Path(baseline.__file__).parent / "recordings"
@@ -243,7 +243,7 @@ def test_the_shipped_files_are_what_the_converter_makes(again: Path) -> None:
 def test_the_same_records_give_the_same_bytes(tmp_path: Path, recording: list[dict[str, Any]]) -> None:
     """Writing twice on one machine makes identical files."""
     for name in ("one", "two"):
-        westermo.write_records(tmp_path / name, recording)
+        _records.write_records(tmp_path / name, recording)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 

@@ -10,6 +10,7 @@ import pytest
 from baseline.adapters.memory.history import MemoryHistory
 from baseline.detectors import codec
 from baseline.detectors.fitted import FLEET_FILE, FittedSet
+from baseline.detectors.forest import BUILDERS
 from baseline.domain.edge import EdgeKey
 from baseline.domain.errors import GateRefused, ModelSetRejected
 from baseline.domain.units import DAY_S
@@ -20,6 +21,7 @@ from baseline.services import train
 from baseline.services.evaluate import Notebook
 from baseline.services.train import Recipe
 from tests.unit.services_score.making import (
+    NAMES,
     T0,
     UNTIL,
     counts,
@@ -80,3 +82,27 @@ def test_a_set_with_a_damaged_calendar_is_refused() -> None:
     arrays[FLEET_FILE]["calendar.zone"] = np.frombuffer(b"../../etc/passwd", dtype=np.uint8)
     with pytest.raises(ModelSetRejected, match="time zone"):
         FittedSet.load(arrays, manifest)
+
+
+def test_the_recipe_says_who_builds_the_forests() -> None:
+    """scikit-learn unless told otherwise; each gives every workload with enough windows its own forest, by own dice."""
+    notebook, hours = Notebook(), 10
+    for window in history(hours=hours):
+        notebook.add(window)
+    lesson = notebook.lesson(since=T0, until=T0 + hours * 3600, calibrate_from=None, horizons_s=(60,))
+    nodes = []
+    for text in ("", 'builder = "fast"'):
+        recipe = Recipe.parse(f"horizons_s = [60]\n{text}")
+        made = train.opened(*train.fit_lesson(lesson, recipe=recipe, now=0.0, seed=1))
+        nodes.append(made.horizons[60]["forest.nodes"])
+        assert made.horizons[60]["forest.own"].tolist() == [*range(len(NAMES)), len(NAMES)]
+        assert made.is_ready(60)
+    assert Recipe.parse("").builder == Recipe.parse('builder = "sklearn"').builder == "sklearn"
+    assert not np.array_equal(nodes[0], nodes[1])
+
+
+@pytest.mark.parametrize("value", ['"slow"', "1", "true", '["fast"]'])
+def test_another_builder_is_refused_with_those_there_are(value: str) -> None:
+    """The message names the value and the choices."""
+    with pytest.raises(GateRefused, match=f"builder: .* is none of {', '.join(BUILDERS)}"):
+        Recipe.parse(f"builder = {value}")

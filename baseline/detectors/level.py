@@ -1,0 +1,119 @@
+"""Following the level: how far a workload has lately been from its table, hour of the week apart.
+
+What a workload does drifts (a tenfold in forty weeks is on record), and most of what is odd by a table of six weeks
+is only today being busier. So the centre is moved by an average of the windows before: each step is clipped, it is
+slow (hours), and windows that were suspicious do not move it. Within a short history nothing is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from baseline.domain.units import DAY_S, HOUR_S
+from baseline.features.table import FloatArray, IntArray
+
+HALF_LIVES_S = tuple(hours * HOUR_S for hours in (2, 4, 8, 16, 24))  # a fit takes the one that foretells best
+STEP = 3.0  # scales that one window counts at most
+TREND_DAYS = 7  # a trend is averaged over whole weeks, so that weekends are no trend
+LEARNS_ABOVE = 10.0  # windows with p above alpha x this teach...
+LEARNS_SURELY = 0.01  # ...and above this always
+Mask = npt.NDArray[np.bool_]
+Follow = Callable[..., None]
+
+
+def gain(horizon_s: float, half_life_s: float) -> float:
+    """Share of a window's difference that the level takes; 0 where nothing is followed."""
+    return 1.0 - 0.5 ** (horizon_s / half_life_s) if half_life_s > 0 else 0.0
+
+
+def spacing(starts: IntArray) -> float:
+    """Seconds between windows: the smallest distance of two starts; an hour where there is one start."""
+    apart = np.diff(np.unique(starts))
+    return float(apart.min()) if len(apart) else float(HOUR_S)
+
+
+def moved(level: FloatArray, differences: FloatArray, scale: FloatArray, *, share: float) -> FloatArray:
+    """The level after a window that lay ``differences`` above the table; all (..., width)."""
+    limit = STEP * scale
+    return np.asarray(level + share * np.clip(differences - level, -limit, limit))
+
+
+def may_move(p: FloatArray, alpha: float) -> Mask:
+    """Which windows teach, (n,): none past the threshold, and none that is near it. False where nothing was judged."""
+    return np.asarray(p > min(alpha * LEARNS_ABOVE, LEARNS_SURELY))
+
+
+def trace(
+    differences: FloatArray, scale: FloatArray, workloads: IntArray, starts: IntArray, moves: Mask,
+    *, begins: FloatArray, share: float,
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    """The level before each row (n, width), and behind the last row of each line (lines, width).
+
+    differences : values minus the table's centre, (n, width). moves : rows that may move the level. begins : the level
+    before the first row of each line, (lines, width).
+    """
+    levels, ends = np.zeros_like(differences), begins.copy()
+    if share > 0:
+        order = np.lexsort((starts, workloads))
+        bounds = np.searchsorted(workloads[order], np.arange(len(begins) + 1))
+        _following()(differences, scale, order, bounds, moves, share, levels, ends)
+    return levels, ends
+
+
+def first_day(differences: FloatArray, workloads: IntArray, starts: IntArray, *, lines: int) -> FloatArray:
+    """The median of each line's first day, (lines, width): where following begins when nothing came before."""
+    begins = np.zeros((lines, differences.shape[1]))
+    order = np.lexsort((starts, workloads))
+    bounds = np.searchsorted(workloads[order], np.arange(lines + 1))
+    for line in range(lines):
+        own = order[bounds[line] : bounds[line + 1]]
+        if len(own):
+            begins[line] = np.median(differences[own[starts[own] < starts[own[0]] + DAY_S]], axis=0)
+    return begins
+
+
+def trend(values: FloatArray, days: IntArray, moves: Mask) -> FloatArray:
+    """How far each row's week lies above the last one, (n, width), for the rows of one workload; 0 below eight days.
+
+    The mean of daily means over seven days around a row, within the history: never less than a whole week.
+    """
+    numbers = np.unique(days[moves])
+    if len(numbers) <= TREND_DAYS:
+        return np.zeros_like(values)
+    place = np.searchsorted(numbers, days[moves])
+    sums = np.zeros((len(numbers), values.shape[1]))
+    np.add.at(sums, place, values[moves])
+    daily = sums / np.bincount(place, minlength=len(numbers))[:, None]
+    whole = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(daily, axis=0)])
+    weekly = (whole[TREND_DAYS:] - whole[:-TREND_DAYS]) / TREND_DAYS
+    middle = np.clip(np.searchsorted(numbers, days) - TREND_DAYS // 2, 0, len(weekly) - 1)
+    return np.asarray(weekly[middle] - weekly[-1])
+
+
+def _follow(
+    differences: FloatArray, scale: FloatArray, order: IntArray, bounds: IntArray, moves: Mask, share: float,
+    levels: FloatArray, ends: FloatArray,
+) -> None:  # fmt: skip
+    """``moved`` along each line; fills ``levels``, brings ``ends`` forward."""
+    for line in range(len(bounds) - 1):
+        for at in range(bounds[line], bounds[line + 1]):
+            row = order[at]
+            for column in range(differences.shape[1]):
+                level = ends[line, column]
+                levels[row, column] = level
+                if moves[row]:
+                    limit = STEP * scale[row, column]
+                    ends[line, column] = level + share * min(max(differences[row, column] - level, -limit), limit)
+
+
+@cache
+def _following() -> Follow:
+    """The compiled loop; compiled at first use, kept on disk."""
+    from numba import njit
+
+    compiled: Follow = njit(cache=True, nogil=True)(_follow)
+    return compiled
