@@ -42,8 +42,8 @@ rng = np.random.default_rng(11)
 # morning, for a quarter of an hour, it sends an export of 600 MB to a bucket outside.
 #
 # In the third week: on Tuesday at 03 h somebody on the front end tries 40 ports of the database; on Thursday afternoon
-# a campaign triples what all clients do; on Friday afternoon one client alone does five times as much as all of them;
-# on Saturday 400 MB go to an address nobody has seen.
+# a campaign multiplies what all clients do by six; on Friday afternoon one client alone does five times as much as all
+# of them; on Saturday 400 MB go to an address nobody has seen.
 
 # %%
 CLIENTS = {"web": 0.4, "app": 0.25, "partner": 0.15, "kiosk": 0.12, "batch": 0.08}
@@ -77,7 +77,7 @@ def front(at: int) -> Window:
     """What the front end does in a window."""
     calls = {name: int(rng.poisson(share * 5 * called_per_minute(at))) for name, share in CLIENTS.items()}
     if within("campaign", at, minutes=120):
-        calls = {name: int(3 * count) for name, count in calls.items()}
+        calls = {name: 6 * count for name, count in calls.items()}
     if within("one client", at):
         calls["partner"] += 5 * sum(calls.values())
     edges = {

@@ -13,10 +13,12 @@
 # judged.
 
 # %%
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from baseline.detectors import combine
+from baseline.detectors import combine, seasonal
 from baseline.detectors.fit import fit_horizon
 from baseline.detectors.protocol import Rows
 from baseline.features import calendar, schema
@@ -93,6 +95,9 @@ def rows(which: np.ndarray) -> Rows:
 is_learned = np.tile(hours < LEARNED, len(connections))
 arrays = fit_horizon(rows(is_learned), lines=len(connections), seed=1)
 judged = rows(~is_learned)
+tables = combine.under(arrays, "seasonal")
+everything = np.ones(len(judged), dtype=bool)  # nothing here is an attack, so every hour may move the level
+judged = replace(judged, levels=seasonal.followed(tables, judged, everything, is_after=True))
 verdict = combine.judge(arrays, judged)
 print(f"{len(connections)} workloads, {is_learned.sum()} hours learned, {len(judged)} judged")
 
@@ -154,7 +159,7 @@ print(per_week.round(2).to_string())
 # ## What the budget cannot promise
 #
 # Below about one over the number of hours learned, a p-value is the tail's extrapolation. And the budget is kept by
-# what resembles the past: here the tables of one fit judge eight weeks, and a level that drifts leaves them behind.
+# what resembles the past: the tables of one fit judge eight weeks here, and follow the level, but not every habit.
 
 # %% [markdown]
 # ## Answer
