@@ -18,6 +18,7 @@ from baseline.domain.edge import EdgeKey
 from baseline.domain.flow import PolicyHit
 from baseline.domain.modelset import Alias, Manifest
 from baseline.domain.restriction import Mode, Restriction, State
+from baseline.domain.suppression import Suppression
 from baseline.domain.window import EdgeCounts, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features.table import FloatArray, WindowTable
@@ -382,6 +383,7 @@ class Feedback:
     note: str = ""
     edges: tuple[EdgeKey, ...] = ()
     family: str = ""
+    scope: str = ""  # of a dismissal; empty in rows of before there were scopes
 
 
 class FeedbackBook(Protocol):
@@ -393,6 +395,89 @@ class FeedbackBook(Protocol):
 
     def since(self, at: float) -> Sequence[Feedback]:
         """All feedback given at or after, in order of time."""
+        ...
+
+
+class Silence(NamedTuple):
+    """A deviating window that a suppression kept from people."""
+
+    suppression_id: str
+    window: tuple[int, int, float]  # start, end, p
+
+
+class SuppressionBook(Protocol):
+    """Suppressions. The id is deterministic: adding twice is adding once."""
+
+    def get(self, suppression_id: str) -> Suppression:
+        """NotFound when there is none."""
+        ...
+
+    def add(self, suppression: Suppression) -> Suppression:
+        """Insert if absent; the stored one either way."""
+        ...
+
+    def update(self, suppression: Suppression) -> Suppression:
+        """Replace all but what it has silenced; its revision must be the stored one + 1, else StaleRevision."""
+        ...
+
+    def note(self, silences: Sequence[Silence]) -> None:
+        """Add silenced windows to their suppressions' records, which moves no revision. Noting the same again changes
+        nothing; nor does a suppression that is not there.
+        """
+        ...
+
+    def mark(self) -> tuple[int, int]:
+        """Another one whenever a suppression was added or changed (not for what was noted); cheap to ask."""
+        ...
+
+    def standing(self, *, ending_after: float) -> Sequence[Suppression]:
+        """All that end after this time, in order of making."""
+        ...
+
+    def find(
+        self,
+        *,
+        workload: WorkloadId | None = None,
+        alert_id: str | None = None,
+        ending_after: float | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[Suppression]:
+        """Newest first (made_at, then id)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighting:
+    """One version of what a group's voices and families count, and the decision that made it."""
+
+    group: str  # whose: a workload's key, or a peer group's
+    version: int  # from 1
+    weights: tuple[tuple[str, float], ...]  # see detectors.feedback; names absent count 1
+    cause: str  # confirm, dismiss or reset
+    by: str
+    at: float
+    alert_id: str = ""  # of the decision
+    note: str = ""
+
+
+class WeightingBook(Protocol):
+    """Every version of every group's weights."""
+
+    def newest(self, group: str) -> Weighting | None:
+        """The version in force."""
+        ...
+
+    def add(self, weighting: Weighting) -> Weighting:
+        """Insert the next version; StaleRevision when somebody else added one meanwhile."""
+        ...
+
+    def versions(self, group: str, *, limit: int = 100, after: str | None = None) -> Page[Weighting]:
+        """Newest first."""
+        ...
+
+    def in_force(self, *, limit: int = 100, after: str | None = None) -> Page[Weighting]:
+        """The newest version of each group, in order of group."""
         ...
 
 
@@ -588,6 +673,16 @@ class Books(Protocol):
         ...
 
     @property
+    def suppressions(self) -> SuppressionBook:
+        """Dismissals that reach further than one alert."""
+        ...
+
+    @property
+    def weightings(self) -> WeightingBook:
+        """What voices and families count."""
+        ...
+
+    @property
     def signs(self) -> SignBook:
         """Signs of life of the streams."""
         ...
@@ -721,6 +816,7 @@ MetricName = Literal[
     "windows_closed_total",  # {horizon}
     "windows_missing_total",
     "deviations_total",  # {family}
+    "deviations_silenced_total",  # {scope}
     "alerts_opened_total",  # {family}
     "alerts_over_budget_total",
     "checkpoints_total",  # {result}
@@ -741,6 +837,7 @@ MetricName = Literal[
     "open_windows",
     "restrictions_live",
     "alerts_open",
+    "suppressions_active",
     "model_age_seconds",
     "enforcement_enabled",
     "is_leader",

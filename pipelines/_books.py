@@ -5,16 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 
 from baseline.adapters.sql.library import open_library
-from baseline.domain.alert import Disposition
+from baseline.services.suppress import never_teach
 from baseline.services.train import Exclusion
 
 
 def confirmed(url: str) -> list[Exclusion]:
-    """What people confirmed as attacks: workload and interval, never to be learned from."""
+    """What people confirmed as attacks, and what was silenced as one of them: never to be learned from."""
     with closing(open_library(url)) as library:
         library.check()
         with library.transaction() as books:
-            said = books.feedback.since(0.0)
-    return [
-        (one.workload, one.window_start, one.window_end) for one in said if one.disposition is Disposition.CONFIRMED
-    ]
+            return never_teach(books)

@@ -20,6 +20,7 @@ from baseline.domain.errors import BaselineError, GateRefused
 from baseline.domain.modelset import Alias, Manifest
 from baseline.domain.units import parse_rfc3339, rfc3339
 from baseline.features import schema
+from baseline.services.movement import current
 from baseline.services.train import Exclusion, Lesson, Recipe, fit_lesson, gathered, read_part
 from pipelines._backends import BACKENDS, workers
 from pipelines._books import confirmed
@@ -49,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--cluster", help="address of the Dask scheduler or Ray head; without it one is started here")
     parser.add_argument("--seed", type=int, default=1, help="of everything random")
+    parser.add_argument(
+        "--accept-drift", action="store_true", help="what is normal may move any distance from the current set"
+    )
     parser.add_argument("--report", type=Path, help="write a report here, JSON")
     args = parser.parse_args(argv)
     now = time.time()
@@ -61,8 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         exclude = confirmed(args.books) if args.books else []
         with workers(args.backend, jobs=args.jobs, address=args.cluster):
             lesson = read_jobs(args.history, recipe=recipe, since=since, until=until, jobs=args.jobs, exclude=exclude)
-        manifest, files = fit_lesson(lesson, recipe=recipe, now=now, seed=args.seed)
         shelf = FolderShelf(args.shelf)
+        before = None if args.accept_drift else current(shelf)
+        manifest, files = fit_lesson(lesson, recipe=recipe, now=now, seed=args.seed, previous=before)
         shelf.put(manifest, files)
         shelf.point(Alias.CANDIDATE, manifest.id)
     except GateRefused as error:

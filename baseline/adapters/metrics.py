@@ -17,6 +17,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "late_records_total": ("result",),
     "windows_closed_total": ("horizon",),
     "deviations_total": ("family",),
+    "deviations_silenced_total": ("scope",),
     "alerts_opened_total": ("family",),
     "checkpoints_total": ("result",),
     "model_set_loads_total": ("result",),

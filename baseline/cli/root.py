@@ -14,7 +14,7 @@ from pydantic_settings import SettingsError
 
 from baseline import __version__
 from baseline.adapters import logs
-from baseline.cli import config, demo, people, processes, safety
+from baseline.cli import config, demo, feedback, people, processes, safety
 from baseline.domain.errors import BaselineError
 from baseline.settings import rooms
 
@@ -51,6 +51,7 @@ def root(
 
 processes.register(app)
 people.register(app)
+feedback.register(app)
 safety.register(app)
 config.register(app)
 demo.register(app)

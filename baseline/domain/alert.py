@@ -17,6 +17,7 @@ NAMESPACE = UUID("6f0c2b1e-6d0b-5a53-9b6e-9c1d9f1f5e10")  # ours, made once; eve
 MERGE_WITHIN_S = 3600  # deviations of one workload and family closer than this are one alert
 ROLLOUT_MERGE_S = 24 * 3600  # what a new version brings within a day of its rollout is one alert
 MAIN_SHARE = 0.1  # an edge that carries at least this share of a deviation is one of its main edges; by judgement
+SHARED_ENOUGH = 0.5  # of a deviation on the main peers of an alert, from which it may be more of the same; by judgement
 EDGES_KEPT = 64
 REASONS_KEPT = 8
 EDGES_NAMED = 10  # in words, where a person reads
@@ -122,10 +123,10 @@ def opened(deviation: Deviation, *, sentence: str, recorded_at: float) -> Alert:
 def absorbs(alert: Alert, deviation: Deviation) -> bool:
     """Whether the deviation is more of what the alert already tells.
 
-    Same workload, close enough in time, and about no other peers: an attack that moves on to another victim needs
-    eyes, and edges to restrict, of its own, above all when the alert before it was dismissed. Where the deviation
-    names no main peer, the same family decides. New edges and nothing else after one rollout are one alert, whoever
-    the peers are: a new version brings its dependencies over hours.
+    Same workload, close enough in time, and about no other peers (at most some known ones beside): an attack that moves
+    on to another victim needs eyes, and edges to restrict, of its own, above all when the alert before it was
+    dismissed. Where the deviation names no main peer, the same family decides. New edges and nothing else after one
+    rollout are one alert, whoever the peers are: a new version brings its dependencies over hours.
     """
     if alert.workload != deviation.workload:
         return False
@@ -137,8 +138,24 @@ def absorbs(alert: Alert, deviation: Deviation) -> bool:
         return False
     theirs, ours = _main_peers(deviation.edges), _main_peers(alert.edges)
     if theirs:
-        return theirs <= ours
+        return theirs <= ours or _is_more_of_the_same(deviation, ours)
     return deviation.family in alert.families
+
+
+def _is_more_of_the_same(deviation: Deviation, ours: set[tuple[Direction, Peer]]) -> bool:
+    """Whether most of it lies on the alert's main peers and the rest on edges the baseline knows.
+
+    A service that grows spreads over its usual edges, a little otherwise in every window; that is one event.
+    """
+    shared = sum(evidence.share for evidence in deviation.edges if _end(evidence) in ours)
+    has_news = any(
+        evidence.is_new and evidence.share >= MAIN_SHARE and _end(evidence) not in ours for evidence in deviation.edges
+    )
+    return shared >= SHARED_ENOUGH and not has_news
+
+
+def _end(evidence: EdgeEvidence) -> tuple[Direction, Peer]:
+    return evidence.edge.direction, evidence.edge.peer
 
 
 def is_by_rollout(deviation: Deviation) -> bool:
@@ -150,7 +167,8 @@ def is_by_rollout(deviation: Deviation) -> bool:
     return (
         deviation.rollout_at is not None
         and Family.NOVELTY in families
-        and families <= {Family.NOVELTY, Family.FAN_OUT, Family.SHAPE}
+        and families <= {Family.NOVELTY, Family.FAN_OUT, Family.SHAPE, Family.VOLUME}
+        and not any(reason.family is Family.VOLUME for reason in deviation.reasons)  # connections to new edges may be
         and all(evidence.is_new and not evidence.failed for evidence in deviation.edges)
     )
 
@@ -161,7 +179,7 @@ def keeps_until(alert: Alert) -> float:
 
 
 def _main_peers(edges: tuple[EdgeEvidence, ...]) -> set[tuple[Direction, Peer]]:
-    return {(evidence.edge.direction, evidence.edge.peer) for evidence in edges if evidence.share >= MAIN_SHARE}
+    return {_end(evidence) for evidence in edges if evidence.share >= MAIN_SHARE}
 
 
 def merged(alert: Alert, deviation: Deviation, *, sentence: str) -> Alert:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,12 +16,17 @@ NEW_EDGE = "new_edge"  # the feature of a reason that tells of peers and ports n
 class Family(StrEnum):
     """Independent kinds of evidence. Two of them agreeing is what an automatic restriction asks for."""
 
-    VOLUME = "volume"  # how much
-    FAN_OUT = "fan-out"  # how many peers, ports, connections
+    VOLUME = "volume"  # how much: bytes, packets, connections
+    FAN_OUT = "fan-out"  # how many: peers, ports, namespaces
     NOVELTY = "novelty"  # peers and ports never used before
     FAILURE = "failure"  # denied, unanswered, aborted
     SHAPE = "shape"  # ratios: bytes a connection, connections a peer
     TIMING = "timing"  # regularity, unusual hour
+
+
+def independent(families: Iterable[Family]) -> int:
+    """How many kinds of evidence agree. A ratio of amounts is no second witness beside the amounts."""
+    return len(set(families) - {Family.SHAPE})
 
 
 class Maturity(StrEnum):

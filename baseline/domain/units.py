@@ -46,6 +46,14 @@ def parse_duration(text: str) -> float:
     return sum(float(part["number"]) * _UNIT_S[part["unit"]] for part in parts)
 
 
+def parse_moment(text: str, *, now: float) -> float:
+    """Read an RFC 3339 time, or a duration (``7d``) as the time that long from now."""
+    try:
+        return now + parse_duration(text)
+    except ValueError:
+        return parse_rfc3339(text)
+
+
 def format_duration(seconds: float) -> str:
     """Spell seconds the way a person says them: ``45 s``, ``14 min``, ``3 h 20 min``, ``2 d 4 h``."""
     whole = max(0, round(seconds))

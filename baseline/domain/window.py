@@ -43,8 +43,17 @@ class EdgeCounts:
             self.first_seen = min(self.first_seen, other.first_seen)
         self.last_seen = max(self.last_seen, other.last_seen)
         self.largest_bytes_out = max(self.largest_bytes_out, other.largest_bytes_out)
-        for name in SUMS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        # Spelled out: a loop over SUMS takes three times as long, and features add up every edge of every window.
+        self.records += other.records
+        self.flows += other.flows
+        self.started += other.started
+        self.completed += other.completed
+        self.packets_in += other.packets_in
+        self.packets_out += other.packets_out
+        self.bytes_in += other.bytes_in
+        self.bytes_out += other.bytes_out
+        self.denied += other.denied
+        self.attempts += other.attempts
 
 
 SUMS = (

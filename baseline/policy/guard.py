@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from baseline.domain.deviation import EdgeEvidence, Maturity
+from baseline.domain.deviation import EdgeEvidence, Maturity, independent
 from baseline.domain.edge import Direction
 from baseline.domain.restriction import Level, Mode
 from baseline.domain.units import format_duration
@@ -68,10 +68,11 @@ def evidence(situation: Situation, options: GuardOptions) -> Said:
     """Far past the threshold, and either two families agree or nothing the baseline ever used is cut."""
     alert = situation.alert
     limit = alert.threshold / options.evidence_factor
-    told = f"p {alert.p:.2g} against {limit:.2g}, {len(alert.families)} families of evidence"
+    agreeing = independent(alert.families)
+    told = f"p {alert.p:.2g} against {limit:.2g}, {agreeing} independent families of evidence"
     if alert.p >= limit:
         return Answer.ASK, told
-    if len(alert.families) >= 2:
+    if agreeing >= 2:
         return Answer.ALLOW, told
     if any(is_wide(rule) for rule in situation.restriction.rules):
         return Answer.ASK, f"{told}, and a rule is wider than the edges that were seen"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from baseline.domain.alert import MERGE_WITHIN_S
-from baseline.domain.deviation import Family
+from baseline.domain.deviation import Family, independent
 from baseline.domain.restriction import DEFAULT_TTL_S
 from baseline.domain.units import DAY_S, HOUR_S, MINUTE_S, WEEK_S
 from baseline.domain.workload import WorkloadId
@@ -148,4 +148,4 @@ class _Play:
 
 def _agree(families: Sequence[Family]) -> bool:
     """Two families, or only what the baseline never used."""
-    return len(families) >= 2 or tuple(families) == (Family.NOVELTY,)
+    return independent(families) >= 2 or tuple(families) == (Family.NOVELTY,)

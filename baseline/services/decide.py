@@ -13,9 +13,12 @@ from baseline.domain import restriction as restrictions
 from baseline.domain.alert import Alert, Decision, Disposition
 from baseline.domain.errors import NotAllowed, NotFound, StaleRevision
 from baseline.domain.restriction import HOLD_S, LIVE, MAX_TTL_S, Level, Restriction, State
+from baseline.domain.suppression import Scope
 from baseline.policy.plan import Refusal
 from baseline.ports import AuditEntry, Books, EventKind, Feedback
+from baseline.services import suppress, weigh
 from baseline.services.events import restriction_changed
+from baseline.services.suppress import Asked
 
 Planner = Callable[[Alert], Restriction | Refusal]
 
@@ -46,6 +49,7 @@ def confirm(  # noqa: PLR0913 - keyword-only facts of one decision
         Confirmed already, or there is nothing to approve.
     """
     alert = _decide(books, alert_id, Disposition.CONFIRMED, by=by, now=now, note=note, revision=revision)
+    suppress.revoke_of(books, alert_id, by=by, now=now)
     for standing in _of_alert(books, alert_id, LIVE):
         if restrictions.is_wanted(standing, now=now):
             _hold(books, standing, by=by, now=now, hold_s=hold_s)
@@ -63,17 +67,28 @@ def dismiss(
     note: str = "",
     revision: int | None = None,
     channels: Sequence[str] = (),
+    asked: Asked | None = None,
 ) -> Alert:
     """It was normal: every restriction of the alert ends now, and the windows may teach.
+
+    ``asked`` with a wider scope than once also makes a suppression; ``note`` is its reason.
 
     Raises
     ------
     StaleRevision
         The alert is not at ``revision`` any more.
     NotAllowed
-        Dismissed already.
+        Dismissed already; or the scope does not fit, has no reason, or would have hidden a confirmed attack.
     """
-    alert = _decide(books, alert_id, Disposition.DISMISSED, by=by, now=now, note=note, revision=revision)
+    wish = asked or Asked()
+    if wish.scope is Scope.ONCE and wish.until is not None:
+        raise NotAllowed("a dismissal of scope once has no end: it silences nothing later")
+    alert = _decide(
+        books, alert_id, Disposition.DISMISSED, by=by, now=now, note=note, revision=revision, scope=wish.scope
+    )
+    if wish.scope is not Scope.ONCE:
+        made = suppress.asked(alert, wish, reason=note, by=by, now=now)
+        suppress.make(books, made, accepts_hiding_confirmed=wish.accepts_hiding_confirmed, now=now)
     for standing in _of_alert(books, alert_id, LIVE | {State.PROPOSED}):
         _end(books, standing, by=by, ended_by=f"dismissal by {by}", now=now, note=note, channels=channels)
     return alert
@@ -143,7 +158,9 @@ def _decide(
     now: float,
     note: str,
     revision: int | None,
+    scope: Scope | None = None,
 ) -> Alert:
+    before = books.alerts.get(alert_id).disposition
     alert = books.alerts.decide(
         alert_id, Decision(disposition=disposition, by=by, at=now, note=note), revision=revision
     )
@@ -158,10 +175,13 @@ def _decide(
         note=note,
         edges=tuple(evidence.edge.key for evidence in alert.edges),
         family=alert.family.value,
+        scope=scope.value if scope else "",
     )
     books.feedback.add(feedback)
+    weigh.learn(books, alert, before=before)
     verb = "confirm" if disposition is Disposition.CONFIRMED else "dismiss"
-    _audit(books, now, by, f"alert.{verb}", f"alert/{alert.id}", {"note": note, "revision": alert.revision})
+    detail = {"note": note, "revision": alert.revision} | ({"scope": scope.value} if scope else {})
+    _audit(books, now, by, f"alert.{verb}", f"alert/{alert.id}", detail)
     return alert
 
 

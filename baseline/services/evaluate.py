@@ -71,9 +71,13 @@ class Course:
 
 
 class Notebook:
-    """What will be learned from: vectors by horizon and workload, and edges, gathered window by window."""
+    """What will be learned from: vectors by horizon and workload, and edges, gathered window by window.
 
-    def __init__(self) -> None:
+    Edges are taken from windows of one length only, or they would count twice.
+    """
+
+    def __init__(self, *, edge_horizon_s: int = EDGE_HORIZON_S) -> None:
+        self._edge_horizon_s = edge_horizon_s
         self._rows: dict[tuple[int, WorkloadId], list[tuple[int, FloatArray, bool]]] = {}
         self._uses: dict[WorkloadId, dict[EdgeKey, tuple[EdgeCounts, set[int]]]] = {}
         self.windows = 0
@@ -83,7 +87,7 @@ class Notebook:
         self.windows += 1
         rows = self._rows.setdefault((window.horizon_s, window.workload), [])
         rows.append((window.start, extract.vector(window), window.is_quiet))
-        if window.horizon_s == EDGE_HORIZON_S:
+        if window.horizon_s == self._edge_horizon_s:
             own = self._uses.setdefault(window.workload, {})
             for key, counts in window.edges.items():
                 total, hours = own.setdefault(key, (EdgeCounts(), set()))
@@ -118,7 +122,7 @@ def run(flows: Iterable[Flow], plan: Plan) -> Course:
     Raises GateRefused when the fit part teaches nothing.
     """
     course, windower = Course(), Windower(_HISTORY_OPTIONS)
-    return run_windows(_closed(flows, windower, course), plan, course=course, facts=windower.facts)
+    return run_windows(closed(flows, windower, course), plan, course=course, facts=windower.facts)
 
 
 def run_windows(
@@ -166,7 +170,7 @@ def _fit(notebook: Notebook, plan: Plan, first: float, facts: Mapping[WorkloadId
     return train.opened(manifest, files)
 
 
-def _closed(flows: Iterable[Flow], windower: Windower, course: Course) -> Iterator[list[Window]]:
+def closed(flows: Iterable[Flow], windower: Windower, course: Course) -> Iterator[list[Window]]:
     """Batches of closed windows as the recording's clock moves on.
 
     A recording is complete: every host seen in it is alive while its clock moves, so that silence of a workload is a

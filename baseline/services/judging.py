@@ -115,7 +115,7 @@ class JudgeState:
 
     def expel(self, caller: WorkloadId) -> None:
         """A newcomer turned out suspicious: its edges are new again wherever they wait."""
-        for memory in self._memories.values():
+        for memory in (memory for memory in self._memories.values() if memory.held):
             memory.held = {edge: waits for edge, waits in memory.held.items() if waits[1] != caller.key}
 
     def memories(self, cluster: str) -> Iterator[tuple[WorkloadId, Memory]]:

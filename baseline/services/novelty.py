@@ -63,6 +63,8 @@ def count(fresh: Sequence[EdgeKey]) -> int:
 
 def learn(window: Window, novel: Novel, *, model: FittedSet, state: JudgeState) -> None:
     """The window was ordinary: its new edges are known from now on, but for calls of newcomers, which wait."""
+    if not novel.unknown:
+        return
     cluster = window.workload.cluster
 
     def is_newcomer(caller: WorkloadId) -> bool:

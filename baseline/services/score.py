@@ -25,7 +25,7 @@ from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import extract, schema
 from baseline.features.table import FloatArray
-from baseline.services import explaining, novelty, watch
+from baseline.services import explaining, novelty, told, watch
 from baseline.services.batch import Batch
 from baseline.services.following import Following
 from baseline.services.judging import JudgeState
@@ -36,6 +36,8 @@ __all__ = ["JudgeOptions", "JudgeState", "Judged", "Labelled", "judge"]
 SINGLE_WINDOW = 100.0  # one window alone raises below alpha / this; two of three windows raise below alpha
 FAMILY_MARGIN = 30.0  # a family is past its own threshold below alpha x this, by its own p
 SHAPE_ALONE_NEVER = (Family.SHAPE, Family.TIMING)
+_AMOUNTS = ("connections_out", "connections_in", "busiest_edge_")  # more of the same, whatever schema calls them
+ROLLOUT_PAUSE_S = 900  # after a rollout, in which nothing is acted on without a person
 CONFIRMED = 0.1  # a caller that its callee's deviation blames is raised below this: two reporters agree
 MAIN_CALLER = 0.5  # share of a deviation that makes a caller the one to blame
 ECHO_S = 600  # a callee's deviation within this after its caller's is the same event
@@ -145,7 +147,7 @@ def _judge_batch(
 
     def deviation(at: int) -> Deviation:
         one = _deviation(windows[at], at, rows, verdict, novel[at], model, alpha, facts.get(windows[at].workload))
-        return replace(one, rollout_at=rollouts[at])
+        return _paused(replace(one, rollout_at=rollouts[at]))
 
     for at, window in enumerate(windows):
         memory, p = state.of(window.workload), float(verdict.p[at])
@@ -278,6 +280,17 @@ def _deviation(
     )
 
 
+def _paused(deviation: Deviation) -> Deviation:
+    """While a rollout settles, never further past its threshold than what is told and acted on by nobody.
+
+    Both ends open their pools anew, old pods end with connections unanswered and new dependencies appear, all at once.
+    """
+    at = deviation.rollout_at
+    if at is None or deviation.window_start >= at + ROLLOUT_PAUSE_S:
+        return deviation
+    return replace(deviation, p=max(deviation.p, deviation.threshold * told.P_LEAST))
+
+
 def _confirmed(deviation: Deviation) -> Deviation:
     """Past its threshold by what both reporters say, never further than it: its own window alone said less."""
     return replace(deviation, p=min(deviation.p, deviation.threshold))
@@ -286,21 +299,38 @@ def _confirmed(deviation: Deviation) -> Deviation:
 def families(
     model: FittedSet, horizon_s: int, line: int, residuals: FloatArray, p_fresh: float, alpha: float
 ) -> tuple[Family, ...]:
-    """Families past their own threshold, strongest first; at least the strongest one."""
+    """Families past their own threshold, strongest first; at least the strongest one.
+
+    Two of them must mean two facts, because that is what an automatic restriction asks for. A service that grows has
+    more connections, bytes and failures at once: connections are an amount (volume), fan-out is more peers, ports or
+    namespaces, failures beside an amount count by their share alone, and a ratio beside another family never does.
+    """
     evidence = weighted(residuals)
-    by_family = {
-        family: max((float(evidence[i]) for i, one in enumerate(schema.FEATURES) if one.family is family), default=0.0)
-        for family in Family
-    }
-    raw = np.array(list(by_family.values()))
+    strongest = [
+        *(max((float(value) for value in evidence[family == _WITNESSES]), default=0.0) for family in Family),
+        float(evidence[_FAILED_SHARES].max()),
+    ]
     found = calibrate.p_values(
-        under(model.horizons[horizon_s], "tail.p"), np.full(len(raw), line, dtype=np.int64), raw * 1.05
-    )
-    p = dict(zip(by_family, (float(value) for value in found), strict=True))
+        under(model.horizons[horizon_s], "tail.p"), np.full(len(strongest), line, dtype=np.int64),
+        np.array(strongest) * 1.05,
+    )  # fmt: skip
+    *by_family, p_failed_share = (float(value) for value in found)
+    p = dict(zip(Family, by_family, strict=True))
     p[Family.NOVELTY] = p_fresh
+    limit = alpha * FAMILY_MARGIN
+    if p[Family.VOLUME] < limit:
+        p[Family.FAILURE] = p_failed_share
     ordered = sorted(p, key=lambda family: (family in SHAPE_ALONE_NEVER, p[family], str(family)))
-    past = tuple(family for family in ordered if p[family] < alpha * FAMILY_MARGIN)
+    past = tuple(family for family in ordered if p[family] < limit)
+    if len(past) > 1:
+        past = tuple(family for family in past if family is not Family.SHAPE)
     return past or (min(p, key=lambda family: (p[family], str(family))),)
+
+
+_WITNESSES = np.array([
+    Family.VOLUME if feature.name.startswith(_AMOUNTS) else feature.family for feature in schema.FEATURES
+])  # fmt: skip
+_FAILED_SHARES = np.array([feature.measure is schema.Measure.SHARE for feature in schema.FEATURES])
 
 
 def _without_echoes(raised: Sequence[Deviation], state: JudgeState) -> list[Deviation]:

@@ -13,6 +13,7 @@ from baseline.domain.alert import MERGE_WITHIN_S, Alert
 from baseline.domain.errors import GateRefused
 from baseline.domain.units import DAY_S, WEEK_S
 from baseline.ports import AuditEntry, Books, Library
+from baseline.services.suppress import Standing, as_deviation
 
 BEGAN = "shadow.begin"
 TARGET = "shadow"
@@ -60,6 +61,8 @@ def began(library: Library, *, now: float) -> None:
 def difference(current: Library, shadow: Library, *, set_id: str, made_at: float) -> Difference:
     """What the candidate ``set_id``, made at ``made_at``, raised in shadow beside what people were told.
 
+    The shadow knows no dismissals: what people had silenced is left out, because they would not have been told of it.
+
     Raises GateRefused when the shadow never ran.
     """
     with shadow.transaction() as books:
@@ -68,6 +71,8 @@ def difference(current: Library, shadow: Library, *, set_id: str, made_at: float
         proposed = [alert for alert in _alerts(books, since, until) if alert.model_set == set_id]
     with current.transaction() as books:
         told = _alerts(books, since - MERGE_WITHIN_S, until)
+        standing = Standing(books.suppressions.standing(ending_after=since))
+    proposed = [alert for alert in proposed if standing.covering(as_deviation(alert)) is None]
     both = tuple(alert for alert in proposed if any(_touch(alert, other) for other in told))
     return Difference(
         since=since,

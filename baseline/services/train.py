@@ -32,7 +32,7 @@ from baseline.features import availability, schema
 from baseline.features.calendar import Calendar
 from baseline.features.table import IntArray, WindowTable
 from baseline.ports import EdgeRow, History
-from baseline.services import quarantine
+from baseline.services import movement, quarantine
 
 FEWEST_WINDOWS = 8  # of the typical workload at a horizon, below which it is not fitted
 _KEYS = {"horizons_s", "zone", "holidays", "history_days", "is_mature", "min_windows", "builder", "windows_nodes",
@@ -216,8 +216,13 @@ def without(table: WindowTable, exclude: Iterable[Exclusion]) -> WindowTable:
     )  # fmt: skip
 
 
-def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tuple[Manifest, Files]:
-    """Fit what was read. The same lesson, recipe and seed give the same bytes."""
+def fit_lesson(
+    lesson: Lesson, *, recipe: Recipe, now: float, seed: int, previous: FittedSet | None = None
+) -> tuple[Manifest, Files]:
+    """Fit what was read. The same lesson, recipe, seed and set before give the same bytes.
+
+    previous : the set in use, from which what is normal may move only so far (``services.movement``).
+    """
     lines = len(lesson.workloads)
     if not lines:
         raise GateRefused("no workload has windows in the interval")
@@ -242,6 +247,10 @@ def fit_lesson(lesson: Lesson, *, recipe: Recipe, now: float, seed: int) -> tupl
             groups=groups,
             present=given,
         )
+        arrays, moved = movement.held(
+            arrays, horizon_s=horizon, workloads=lesson.workloads, until=lesson.until, previous=previous
+        )
+        metrics |= moved
         elder = arrays if arrays["ready"][0] else elder
         metrics[f"h{horizon}.ready"] = float(arrays["ready"][0])
         files[horizon_file(horizon)] = codec.encode(arrays)

@@ -6,7 +6,7 @@ Which deviations are one alert is ``domain.alert.absorbs``: same workload, about
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ from baseline.domain.edge import Direction
 from baseline.domain.errors import CheckpointRejected
 from baseline.domain.units import HOUR_S, format_bytes, rfc3339
 from baseline.domain.workload import WorkloadId
+from baseline.services.suppress import Standing
 
 _NAMED_EDGES = 2  # new edges spelled out in the sentence; the rest is counted
 
@@ -35,12 +36,16 @@ class TriageState:
         """All remembered alerts."""
         return [alert for group in self._recent.values() for alert in group]
 
-    def absorbing(self, deviation: Deviation) -> Alert | None:
-        """The alert this deviation belongs to: the most recently updated one that takes it."""
+    def absorbing(self, deviation: Deviation, *, closed: Collection[str] = ()) -> Alert | None:
+        """The alert this deviation belongs to: the most recently updated one that takes it; none of the closed ones."""
         known = self._recent.get(deviation.workload, ())
         # Windows of several horizons may begin at the same second: what would get an alert's id belongs to it.
         same = alerts.alert_id(deviation.workload, deviation.family, deviation.window_start)
-        fitting = [alert for alert in known if alert.id == same or alerts.absorbs(alert, deviation)]
+        fitting = [
+            alert
+            for alert in known
+            if alert.id == same or (alert.id not in closed and alerts.absorbs(alert, deviation))
+        ]
         return max(fitting, key=lambda alert: (alert.id == same, alert.updated_at, alert.id), default=None)
 
     def keep(self, alert: Alert) -> None:
@@ -69,14 +74,18 @@ class TriageState:
             raise CheckpointRejected(f"triage state cannot be read: {error}") from error
 
 
-def triage(deviations: Sequence[Deviation], *, state: TriageState, now: float) -> list[Alert]:
+def triage(
+    deviations: Sequence[Deviation], *, state: TriageState, now: float, standing: Standing | None = None
+) -> list[Alert]:
     """Alerts opened or grown by these deviations, newest version of each, in order of first change.
 
-    ``now`` is processing time: what a new alert's latency is measured from.
+    ``now`` is processing time: what a new alert's latency is measured from. An alert whose dismissal stands as a
+    suppression takes no more: a deviation that goes beyond what was dismissed opens an alert of its own.
     """
+    asked = standing or Standing()
     changed: dict[str, Alert] = {}
     for deviation in deviations:
-        known = state.absorbing(deviation)
+        known = state.absorbing(deviation, closed=asked.closed(deviation))
         if known is None:
             alert = alerts.opened(deviation, sentence=sentence(deviation), recorded_at=now)
         else:

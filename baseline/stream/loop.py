@@ -18,6 +18,7 @@ from baseline.services import signs
 from baseline.stream import steps
 from baseline.stream.modelwatch import ModelWatch
 from baseline.stream.status import Stores, StreamOptions, StreamStatus, status_of
+from baseline.stream.suppressionwatch import RELOAD_S, SuppressionWatch
 from baseline.stream.trace import Stage, Trace
 from baseline.stream.work import Work, fence_of, fresh, restored
 
@@ -37,6 +38,9 @@ class StreamLoop:
     ) -> None:  # fmt: skip
         self._stores = stores
         self._models = models
+        self._suppressions = SuppressionWatch(
+            stores.library, metrics=metrics, reload_s=min(RELOAD_S, options.windows.grace_s / 2)
+        )
         self._decode = decode
         self._clock = clock
         self._metrics = metrics
@@ -97,10 +101,11 @@ class StreamLoop:
         self._passed(Stage.POLLED)
         now = self._clock.now()
         self._models.refresh(now=now)
+        standing = self._suppressions.refresh(now=now)
         for work in self._works.values():
             steps.close(
                 work, log_now=max(now, work.log_time) if work.is_caught_up else work.log_time, now=now,
-                model=self._models.current, options=self._options.judge, metrics=self._metrics,
+                model=self._models.current, options=self._options.judge, metrics=self._metrics, standing=standing,
             )  # fmt: skip
         self._passed(Stage.JUDGED)
         for work in self._works.values():

@@ -24,6 +24,7 @@ from baseline.ports import DeadLetter, EdgeRow, Library, Metrics, Record, Worklo
 from baseline.services import events
 from baseline.services.budget import ALERTS_PER_DAY, is_told, of_the_day
 from baseline.services.score import JudgeOptions, judge
+from baseline.services.suppress import Standing, divided
 from baseline.services.triage import triage
 from baseline.stream.deadletter import dead_letter
 from baseline.stream.pending import bare
@@ -102,9 +103,10 @@ def take(work: Work, records: Sequence[Record], *, decode: Decode, now: float, m
 
 
 def close(
-    work: Work, *, log_now: float, now: float, model: FittedSet | None, options: JudgeOptions, metrics: Metrics
-) -> None:
-    """Close windows, judge them, merge alerts; everything to be stored is left in the work.
+    work: Work, *, log_now: float, now: float, model: FittedSet | None, options: JudgeOptions, metrics: Metrics,
+    standing: Standing | None = None,
+) -> None:  # fmt: skip
+    """Close windows, judge them, silence what is suppressed, merge alerts; what is to be stored is left in the work.
 
     ``log_now`` is processing time as the log shows it (see ``Windower.advance``), ``now`` is the clock's.
     """
@@ -117,7 +119,9 @@ def close(
     work.is_changed = True
     facts = work.windower.facts()
     judged = judge(windows, model=model, state=work.judge, options=options, facts=facts)
-    work.alerts += triage(judged.deviations, state=work.triage, now=now)
+    parted = divided(judged.deviations, standing or Standing())
+    work.alerts += triage(parted.shown, state=work.triage, now=now, standing=standing)
+    work.silences += parted.silences()
     work.windows += [(bare(window), vector) for window, vector in zip(windows, judged.vectors, strict=True)]
     work.windows += [(bare(window), extract.vector(window)) for window in corrections]
     for window in (*windows, *corrections):
@@ -126,6 +130,8 @@ def close(
         metrics.count("windows_closed_total", horizon=str(window.horizon_s))
     for deviation in judged.deviations:
         metrics.count("deviations_total", family=deviation.family.value)
+    for suppression, _ in parted.silenced:
+        metrics.count("deviations_silenced_total", scope=suppression.scope.value)
     for workload, maturity in judged.maturity.items():
         one = facts.get(workload)
         told = work.told.get(workload)
@@ -179,8 +185,11 @@ def write(
     work: Work, *, library: Library, channels: Sequence[str], now: float, metrics: Metrics,
     alerts_per_day: int = ALERTS_PER_DAY,
 ) -> None:  # fmt: skip
-    """Alerts, what is to be told of them, and workloads: one transaction. Writing the same again changes nothing."""
-    if not work.alerts and not work.seen:
+    """Alerts, what is to be told of them, what was silenced, and workloads: one transaction.
+
+    Writing the same again changes nothing.
+    """
+    if not work.alerts and not work.seen and not work.silences:
         return
     opened, untold = [], 0
     with library.transaction() as books:
@@ -191,9 +200,10 @@ def write(
                     books.outbox.add(events.alert_opened(alert, now=now), channels=channels)
                 else:
                     untold += 1
+        books.suppressions.note(work.silences)
         if work.seen:
             books.workloads.see(work.seen)
     for alert in opened:
         metrics.count("alerts_opened_total", family=alert.family.value)
     metrics.count("alerts_over_budget_total", untold)
-    work.alerts, work.seen = [], []
+    work.alerts, work.seen, work.silences = [], [], []

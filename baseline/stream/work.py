@@ -18,7 +18,7 @@ from baseline.domain.window import Window
 from baseline.domain.workload import WorkloadId
 from baseline.features.table import FloatArray
 from baseline.features.windows import Windower, WindowOptions
-from baseline.ports import DeadLetter, EdgeRow, HistoryBatch, Partition, WorkloadFacts
+from baseline.ports import DeadLetter, EdgeRow, HistoryBatch, Partition, Silence, WorkloadFacts
 from baseline.services.score import JudgeState
 from baseline.services.triage import TriageState
 from baseline.stream import pending
@@ -47,6 +47,7 @@ class Work:
     recorded_at: float = 0.0  # when history was written last
     dead: list[DeadLetter] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
     seen: list[WorkloadFacts] = field(default_factory=list)
     told: dict[WorkloadId, tuple[float, Maturity]] = field(default_factory=dict)  # what the book last heard
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from baseline.ports import Clock, Library, Shelf
 from baseline.web import documented, problems
 from baseline.web.rooms import BookPlanner, Rooms, ServedMetrics, WebOptions
-from baseline.web.routes import alerts, ops, restrictions, workloads
+from baseline.web.routes import alerts, feedback, ops, restrictions, workloads
 from baseline.web.shell import Shell
 
 DESCRIPTION = """Alerts on unusual traffic of Kubernetes workloads, and the temporary restrictions against it.
@@ -46,7 +46,7 @@ def create_app(
         separate_input_output_schemas=False,
     )
     app.state.rooms = rooms
-    for room in (alerts, restrictions, workloads, ops):
+    for room in (alerts, restrictions, feedback, workloads, ops):
         app.include_router(room.router)
     problems.install(app)
     documented.finish(app)

@@ -38,7 +38,7 @@ IfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
-        description="Required. The ETag of the alert or restriction as you read it.",
+        description="Required. The ETag of what you decide about, as you read it.",
         examples=['"3"'],
     ),
 ]

@@ -45,6 +45,11 @@ def single(*statuses: int) -> Answers:
     return {200: {"headers": _ETAG}, 304: {"description": _TEXT[304]}, **problems(404, 422, *statuses)}
 
 
+def moving() -> Answers:
+    """Answers of one thing that also says what moves without a new revision."""
+    return {200: {"headers": _ETAG}, **problems(404, 422)}
+
+
 def changing() -> Answers:
     """Answers of a change."""
     headers = {

@@ -142,6 +142,56 @@ RESTRICTION: dict[str, Any] = {
     "revision": 3,
 }
 
+SUPPRESSION: dict[str, Any] = {
+    "id": "5d1c2c57-4e9f-5a52-8d0e-6c8f6f1f2b11",
+    "alert_id": ALERT["id"],
+    "workload": _WORKLOAD,
+    "scope": "edge",
+    "state": "active",
+    "families": ["fan-out", "novelty"],
+    "edges": [
+        {
+            "direction": "egress",
+            "peer_kind": "workload",
+            "peer_namespace": "data",
+            "peer": "ledger",
+            "port": 22,
+            "protocol": "tcp",
+        }
+    ],
+    "hours": ["Mondays at 14 h"],
+    "zone": "UTC",
+    "reason": "the new backup job",
+    "made_by": "ada",
+    "made_at": "2026-09-21T14:20:00Z",
+    "expires_at": "2026-09-28T14:20:00Z",
+    "revoked_at": None,
+    "revoked_by": "",
+    "silenced": {"count": 3, "first_at": "2026-09-22T14:13:20Z", "last_at": "2026-09-22T14:16:20Z"},
+    "revision": 1,
+}
+
+PREVIEW: dict[str, Any] = {
+    "suppression": {**SUPPRESSION, "silenced": {"count": 0, "first_at": None, "last_at": None}},
+    "since": "2026-08-22T14:20:00Z",
+    "alerts": ["9b1f6a0e-0f0c-5d0f-9c3b-8a5f0e2d7c41"],
+    "windows": 4,
+    "days": [{"day": "2026-09-14", "alerts": 1}],
+    "families": [{"family": "fan-out", "alerts": 1}],
+    "hidden_confirmed": [],
+}
+
+WEIGHTS: dict[str, Any] = {
+    "group": "east/shop/checkout",
+    "version": 4,
+    "weights": {"family:fan-out": 0.61, "voice:tail": 0.57},
+    "cause": "dismiss",
+    "by": "ada",
+    "at": "2026-09-21T14:20:00Z",
+    "alert_id": ALERT["id"],
+    "note": "the new backup job",
+}
+
 WORKLOAD: dict[str, Any] = {
     **_WORKLOAD,
     "first_seen": "2026-09-01T08:00:00Z",

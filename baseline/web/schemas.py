@@ -9,16 +9,20 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from baseline.domain.alert import Alert, named_edges
 from baseline.domain.deviation import EdgeEvidence, Reason
+from baseline.domain.edge import EdgeKey
 from baseline.domain.explanation import Rise, Technique
 from baseline.domain.modelset import Manifest
 from baseline.domain.restriction import HOLD_S, MAX_TTL_S, Restriction, Rule
-from baseline.domain.units import parse_duration, rfc3339
+from baseline.domain.suppression import Suppression
+from baseline.domain.units import parse_duration, parse_moment, rfc3339
 from baseline.domain.workload import WorkloadId
-from baseline.ports import WorkloadFacts
+from baseline.features import calendar
+from baseline.ports import Weighting, WorkloadFacts
+from baseline.services.suppress import Preview
 from baseline.services.triage import flows
 from baseline.web import examples
 
@@ -161,6 +165,95 @@ class AlertView(View):
     revision: int = Field(description="Also the ETag.")
 
 
+class SuppressedEdgeView(View):
+    """One edge a suppression names."""
+
+    direction: str
+    peer_kind: str
+    peer_namespace: str
+    peer: str
+    port: int | None
+    protocol: str
+
+
+class SilencedView(View):
+    """What a suppression has kept from people."""
+
+    count: int = Field(description="Deviating windows.")
+    first_at: str | None
+    last_at: str | None
+
+
+class SuppressionView(View):
+    """More of what one alert told is not shown, until it expires or is revoked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SUPPRESSION]})
+
+    id: str
+    alert_id: str
+    workload: WorkloadRef
+    scope: str = Field(description="hour, edge, workload or always")
+    state: str = Field(description="active, expired or revoked")
+    families: list[str]
+    edges: list[SuppressedEdgeView] = Field(description="Edges of the dismissed alert.")
+    hours: list[str] = Field(description="Hours of the week the alert spanned, in `zone`.")
+    zone: str
+    reason: str
+    made_by: str
+    made_at: str | None
+    expires_at: str | None
+    revoked_at: str | None
+    revoked_by: str
+    silenced: SilencedView
+    revision: int = Field(description="Also the ETag.")
+
+
+class DayView(View):
+    """Alerts of one day."""
+
+    day: str = Field(description="UTC.")
+    alerts: int
+
+
+class FamilyView(View):
+    """Alerts that had this family."""
+
+    family: str
+    alerts: int
+
+
+class PreviewView(View):
+    """What a dismissal of this scope would have silenced in the last 30 days, beside the alert itself."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PREVIEW]})
+
+    suppression: SuppressionView = Field(description="As it would be made now.")
+    since: str | None
+    alerts: list[str] = Field(description="Ids of alerts nobody would have seen, newest first.")
+    windows: int = Field(description="Deviating windows in them.")
+    days: list[DayView]
+    families: list[FamilyView]
+    hidden_confirmed: list[str] = Field(
+        description="Confirmed attacks of which the whole or the beginning would have been hidden. "
+        "Where there are any, dismissing needs `accept_hiding_confirmed`."
+    )
+
+
+class WeightsView(View):
+    """One version of what voices and families count for a group of workloads."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.WEIGHTS]})
+
+    group: str = Field(description="A workload, as cluster/namespace/name.")
+    version: int = Field(description="Also the ETag.")
+    weights: dict[str, float] = Field(description="`voice:NAME` and `family:NAME`, 0.25 to 4; what is absent counts 1.")
+    cause: str = Field(description="confirm, dismiss or reset")
+    by: str
+    at: str | None
+    alert_id: str | None = Field(description="Whose decision it was; null for a reset.")
+    note: str
+
+
 class RuleView(View):
     """One denied edge."""
 
@@ -254,6 +347,20 @@ class RestrictionPage(View):
     after: str | None = Field(description="Pass as `after` for the next page; null at the end.")
 
 
+class SuppressionPage(View):
+    """Suppressions, newest first."""
+
+    items: list[SuppressionView]
+    after: str | None = Field(description="Pass as `after` for the next page; null at the end.")
+
+
+class WeightsPage(View):
+    """Weights in force in order of group, or versions of one group, newest first."""
+
+    items: list[WeightsView]
+    after: str | None = Field(description="Pass as `after` for the next page; null at the end.")
+
+
 class WorkloadPage(View):
     """Workloads in order of name."""
 
@@ -286,6 +393,15 @@ def _seconds(value: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=float | str)]
+ScopeText = Literal["once", "hour", "edge", "workload", "always"]
+
+
+def _until(text: str) -> str:
+    parse_moment(text, now=0.0)
+    return text
+
+
+Until = Annotated[str, AfterValidator(_until), Field(max_length=40, examples=["14d", "2026-10-05T08:00:00Z"])]
 Note = Annotated[str, Field(max_length=2000, description="Why; kept in the audit log.")]
 
 
@@ -309,7 +425,38 @@ class ConfirmBody(Body):
 class DismissBody(Body):
     """It was normal."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "the new backup job"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"note": "the new backup job", "scope": "edge", "until": "14d"}]}
+    )
+
+    note: Note = ""
+    scope: ScopeText = Field(
+        "once",
+        description="once: this alert; hour: workload and families at this hour of the week; edge: on exactly these "
+        "edges; workload: whatever the edges; always: as edge, 90 days. Anything wider than once needs a note.",
+    )
+    until: Until | None = Field(
+        None,
+        description="RFC 3339, or a time from now such as 14d; 90 days at most. Default: 7 days, 28 for hour, "
+        "90 for always.",
+    )
+    accept_hiding_confirmed: bool = Field(
+        False, description="Needed where the preview says that a confirmed attack would have been hidden."
+    )
+
+
+class RevokeBody(Body):
+    """End a suppression."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "the backup moved"}]})
+
+    note: Note = ""
+
+
+class ResetBody(Body):
+    """Let everything count 1 again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "dismissed by mistake for weeks"}]})
 
     note: Note = ""
 
@@ -411,6 +558,60 @@ def restriction(noun: Restriction) -> RestrictionView:
     )
 
 
+def suppression(noun: Suppression, *, now: float) -> SuppressionView:
+    """View of a suppression."""
+    return SuppressionView(
+        id=noun.id,
+        alert_id=noun.alert_id,
+        workload=reference(noun.workload),
+        scope=noun.scope,
+        state=noun.state(now=now),
+        families=sorted(noun.families),
+        edges=[_suppressed(key) for key in sorted(noun.edges, key=str)],
+        hours=[calendar.words(slot) for slot in sorted(noun.slots)],
+        zone=noun.zone,
+        reason=noun.reason,
+        made_by=noun.by,
+        made_at=_time(noun.made_at),
+        expires_at=_time(noun.expires_at),
+        revoked_at=_time(noun.revoked_at),
+        revoked_by=noun.revoked_by,
+        silenced=SilencedView(
+            count=noun.silenced.count,
+            first_at=_time(noun.silenced.first_at),
+            last_at=_time(noun.silenced.last_at),
+        ),
+        revision=noun.revision,
+    )
+
+
+def preview(noun: Suppression, found: Preview, *, now: float) -> PreviewView:
+    """View of what a suppression would have done."""
+    return PreviewView(
+        suppression=suppression(noun, now=now),
+        since=_time(found.since),
+        alerts=list(found.alerts),
+        windows=found.windows,
+        days=[DayView(day=day, alerts=count) for day, count in found.days],
+        families=[FamilyView(family=family, alerts=count) for family, count in found.families],
+        hidden_confirmed=list(found.confirmed),
+    )
+
+
+def weights(noun: Weighting) -> WeightsView:
+    """View of one version of weights."""
+    return WeightsView(
+        group=noun.group,
+        version=noun.version,
+        weights=dict(noun.weights),
+        cause=noun.cause,
+        by=noun.by,
+        at=_time(noun.at),
+        alert_id=noun.alert_id or None,
+        note=noun.note,
+    )
+
+
 def workload(facts: WorkloadFacts) -> WorkloadView:
     """View of a workload."""
     return WorkloadView(
@@ -503,6 +704,17 @@ def _edge(evidence: EdgeEvidence) -> EdgeView:
         first_seen=_time(evidence.first_seen),
         last_seen=_time(evidence.last_seen),
         peer_labels=dict(evidence.peer_labels),
+    )
+
+
+def _suppressed(key: EdgeKey) -> SuppressedEdgeView:
+    return SuppressedEdgeView(
+        direction=key.direction,
+        peer_kind=key.peer.kind,
+        peer_namespace=key.peer.namespace,
+        peer=key.peer.name,
+        port=key.port,
+        protocol=key.protocol,
     )
 
 

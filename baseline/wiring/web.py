@@ -39,7 +39,9 @@ def web(settings: Settings, *, clock: Clock, metrics: PrometheusMetrics) -> Iter
             shelf=shelf(settings),
             planner=lambda tx, alert, now: planner(settings, tx, now=now)(alert),
             options=WebOptions(
-                cluster=settings.cluster.name, channels=tuple(channels(settings)), hold_s=settings.restriction.hold_s
+                cluster=settings.cluster.name,
+                channels=tuple(channels(settings)),
+                hold_s=settings.restriction.hold_s,
             ),
         )
         config = uvicorn.Config(

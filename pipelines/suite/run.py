@@ -20,6 +20,10 @@ ROWS: tuple[str, ...] = (
     "westermo_product",
     "rivals",
     "apt29",
+    "nezha",
+    "negatives",
+    "frog",
+    "newcomers",
 )  # modules of this package, in the order they are printed
 _STANDS = {Verdict.GOAL: "goal", Verdict.GATE: "gate", Verdict.FELL: "FELL", Verdict.TOLD: "", Verdict.ABSENT: "absent"}
 

@@ -6,12 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from baseline.domain import restriction as restrictions
+from baseline.domain import suppression as suppressions
 from baseline.domain.alert import Alert, alert_id
-from baseline.domain.deviation import EdgeEvidence, Family, Maturity, Reason
+from baseline.domain.deviation import Deviation, EdgeEvidence, Family, Maturity, Reason
 from baseline.domain.edge import Direction, Edge, Peer, PeerKind
 from baseline.domain.explanation import Confidence, Counterfactual, Explanation, Rise, Spread, Technique
 from baseline.domain.restriction import Level, Mode, Restriction, Rule, State, restriction_id
+from baseline.domain.suppression import Scope, Suppression
 from baseline.domain.workload import OwnerKind, WorkloadId
+from baseline.features import calendar
 from baseline.ports import WorkloadFacts
 
 T0 = 1_790_000_000.0  # epoch seconds, a Monday in 2026
@@ -140,6 +143,37 @@ def a_restriction(alert: Alert | None = None, *, now: float = T0, **changes: Any
 def an_applied(alert: Alert | None = None, *, now: float = T0, by: str = "auto") -> Restriction:
     """A restriction that stands in the cluster, at revision 3."""
     return restrictions.applied(restrictions.approved(a_restriction(alert, now=now), by=by, now=now), now=now)
+
+
+def a_deviation(number: int = 0, *, alert: Alert | None = None, horizon_s: int = 60, **changes: Any) -> Deviation:
+    """A window that says what the alert says, and begins ``number`` minutes after it did."""
+    like = alert or an_alert()
+    start = like.window_start + 60 * number
+    deviation = Deviation(
+        workload=like.workload,
+        window_start=start,
+        window_end=start + horizon_s,
+        p=like.p,
+        threshold=like.threshold,
+        family=like.family,
+        families=like.families,
+        reasons=like.reasons,
+        edges=like.edges,
+        maturity=like.maturity,
+        model_set=like.model_set,
+    )
+    return replace(deviation, **changes)
+
+
+def a_suppression(
+    alert: Alert | None = None, *, scope: Scope = Scope.EDGE, now: float = T0 + 100, until: float | None = None
+) -> Suppression:
+    """What a dismissal of the alert makes."""
+    like = alert or an_alert()
+    slots = frozenset({calendar.slot(like.window_start)})
+    return suppressions.made(
+        like, scope=scope, slots=slots, zone="UTC", reason="backup", by="ada", now=now, until=until
+    )  # fmt: skip
 
 
 def some_facts(

@@ -370,6 +370,14 @@ class TestWorkloads:
         assert (stored.first_seen, stored.last_seen) == (T0 - 3600, T0 + 60)
         assert (stored.labels, stored.maturity, stored.revision) == ((("app", "new"),), Maturity.MATURE, 2)
 
+    def test_what_a_set_measured_and_a_rollout_are_kept(self, library: Library) -> None:
+        """The newest chance of a new edge; a rollout stays known to who no longer sees it."""
+        with library.transaction() as books:
+            books.workloads.see([some_facts(chance_new=0.5, rollout_at=T0 - 60)])
+            books.workloads.see([some_facts(last_seen=T0 + 60, chance_new=0.02)])
+            stored = books.workloads.get(SHOP)
+        assert (stored.chance_new, stored.rollout_at) == (0.02, T0 - 60)
+
     def test_late_facts_only_widen(self, library: Library) -> None:
         """Facts older than the stored ones change the first sight and nothing else."""
         early = replace(some_facts(), first_seen=T0 - 9000, last_seen=T0 - 8000, labels=(("app", "old"),))

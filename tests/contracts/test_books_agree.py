@@ -18,12 +18,13 @@ from baseline.adapters.sql.library import open_library
 from baseline.adapters.sql.migrate import migrate
 from baseline.adapters.sql.tables import METADATA
 from baseline.domain import restriction as restrictions
+from baseline.domain import suppression as suppressions
 from baseline.domain.alert import Decision, Disposition
 from baseline.domain.deviation import Maturity
 from baseline.domain.errors import BaselineError
 from baseline.domain.restriction import State
-from baseline.ports import Books, Library
-from tests.contracts.nouns import T0, a_restriction, an_alert, some_facts
+from baseline.ports import Books, Library, Silence, Weighting
+from tests.contracts.nouns import T0, a_restriction, a_suppression, an_alert, some_facts
 
 Step = Callable[[Books], object]
 
@@ -60,7 +61,31 @@ def _see(number: int, seen: float, maturity: Maturity) -> Step:
     return lambda books: books.workloads.see([facts])
 
 
+def _suppress(number: int, made: float) -> Step:
+    return lambda books: books.suppressions.add(a_suppression(an_alert(number), now=T0 + 100 + made))
+
+
+def _revoke(number: int, made: float, revision: int) -> Step:
+    over = suppressions.revoked(a_suppression(an_alert(number), now=T0 + 100 + made), by="ada", now=T0 + 300)
+    return lambda books: books.suppressions.update(replace(over, revision=revision))
+
+
+def _silence(number: int, made: float, starts: list[int]) -> Step:
+    one = a_suppression(an_alert(number), now=T0 + 100 + made)
+    told = [Silence(one.id, (60 * start, 60 * start + 60, 1e-6)) for start in starts]
+    return lambda books: books.suppressions.note(told)
+
+
+def _weigh(number: int, version: int) -> Step:
+    made = Weighting(group=f"g{number}", version=version, weights=(("voice:tail", 0.5),), cause="dismiss", by="a", at=0)
+    return lambda books: books.weightings.add(made)
+
+
 steps = st.one_of(
+    st.builds(_suppress, small, times),
+    st.builds(_revoke, small, times, st.integers(1, 3)),
+    st.builds(_silence, small, times, st.lists(st.integers(0, 200), max_size=150)),
+    st.builds(_weigh, small, st.integers(1, 3)),
     st.builds(_put, small, times, st.integers(1, 5)),
     st.builds(_decide, small, st.sampled_from(list(Disposition)[1:]), st.one_of(st.none(), st.integers(1, 4))),
     st.builds(_planned, small, st.integers(1, 4)),
@@ -108,6 +133,10 @@ LOOKS: list[Step] = [
     lambda books: books.restrictions.find(limit=2),
     lambda books: books.restrictions.find(states=[State.PROPOSED]),
     lambda books: books.restrictions.find(ended_since=T0),
+    lambda books: books.suppressions.find(limit=2),
+    lambda books: books.suppressions.standing(ending_after=T0 + 250),
+    lambda books: books.weightings.in_force(limit=2),
+    lambda books: books.weightings.versions("g1"),
     lambda books: books.workloads.find(limit=2),
     lambda books: books.workloads.count(seen_since=T0 + 1),
 ]

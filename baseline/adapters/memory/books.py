@@ -16,8 +16,21 @@ from baseline.adapters.sql import cursor, rules
 from baseline.domain.alert import Alert, Decision, Disposition, decided
 from baseline.domain.errors import Conflict, KeyReused, NotFound, StaleRevision, Unavailable
 from baseline.domain.restriction import Restriction, State
+from baseline.domain.suppression import Suppression, noted
 from baseline.domain.workload import WorkloadId
-from baseline.ports import AuditEntry, Delivery, Event, Feedback, Page, Sign, StoredAnswer, Token, WorkloadFacts
+from baseline.ports import (
+    AuditEntry,
+    Delivery,
+    Event,
+    Feedback,
+    Page,
+    Sign,
+    Silence,
+    StoredAnswer,
+    Token,
+    Weighting,
+    WorkloadFacts,
+)
 
 WAIT_S = 10.0  # for another transaction to end
 
@@ -31,6 +44,8 @@ class _Shelves:
     restrictions: dict[str, Restriction] = field(default_factory=dict)
     workloads: dict[str, WorkloadFacts] = field(default_factory=dict)
     feedback: dict[str, Feedback] = field(default_factory=dict)
+    suppressions: dict[str, Suppression] = field(default_factory=dict)
+    weightings: dict[str, tuple[Weighting, ...]] = field(default_factory=dict)  # by group, in order of version
     signs: dict[str, Sign] = field(default_factory=dict)
     audit: dict[int, AuditEntry] = field(default_factory=dict)
     outbox: dict[tuple[str, str], tuple[Delivery, str]] = field(default_factory=dict)  # and how it ended, "" if not yet
@@ -214,6 +229,110 @@ class MemoryFeedback:
         return sorted(given, key=lambda one: (one.at, one.alert_id))
 
 
+class MemorySuppressions:
+    """A ``SuppressionBook`` over a dictionary."""
+
+    def __init__(self, shelves: _Shelves) -> None:
+        self._shelves = shelves
+
+    def get(self, suppression_id: str) -> Suppression:
+        """NotFound when there is none."""
+        if suppression_id not in self._shelves.suppressions:
+            raise NotFound("suppression", suppression_id)
+        return self._shelves.suppressions[suppression_id]
+
+    def add(self, suppression: Suppression) -> Suppression:
+        """Insert if absent; the stored one either way."""
+        return self._shelves.suppressions.setdefault(suppression.id, suppression)
+
+    def update(self, suppression: Suppression) -> Suppression:
+        """Replace the revision before this one, but for what it has silenced."""
+        stored = self.get(suppression.id)
+        if suppression.revision != stored.revision + 1:
+            raise StaleRevision(
+                "suppression", suppression.id, expected=suppression.revision - 1, actual=stored.revision
+            )
+        updated = replace(suppression, silenced=stored.silenced)
+        self._shelves.suppressions[suppression.id] = updated
+        return updated
+
+    def note(self, silences: Sequence[Silence]) -> None:
+        """Add silenced windows to their suppressions' records."""
+        for suppression_id, windows in rules.by_suppression(silences).items():
+            stored = self._shelves.suppressions.get(suppression_id)
+            if stored is not None:
+                more = replace(stored, silenced=noted(stored.silenced, windows))
+                self._shelves.suppressions[suppression_id] = more
+
+    def mark(self) -> tuple[int, int]:
+        """How many there are, and how many revisions of them."""
+        found = self._shelves.suppressions.values()
+        return len(found), sum(one.revision for one in found)
+
+    def standing(self, *, ending_after: float) -> Sequence[Suppression]:
+        """All that end after this time, in order of making."""
+        found = [one for one in self._shelves.suppressions.values() if one.ends_at > ending_after]
+        return sorted(found, key=lambda one: (one.made_at, one.id))
+
+    def find(
+        self,
+        *,
+        workload: WorkloadId | None = None,
+        alert_id: str | None = None,
+        ending_after: float | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[Suppression]:
+        """Newest first."""
+        found = [
+            one
+            for one in self._shelves.suppressions.values()
+            if (workload is None or one.workload == workload)
+            and (alert_id is None or one.alert_id == alert_id)
+            and (ending_after is None or one.ends_at > ending_after)
+        ]
+        return _newest(found, lambda one: (one.made_at, one.id), limit=limit, after=after)
+
+
+class MemoryWeightings:
+    """A ``WeightingBook`` over a dictionary."""
+
+    def __init__(self, shelves: _Shelves) -> None:
+        self._shelves = shelves
+
+    def newest(self, group: str) -> Weighting | None:
+        """The version in force."""
+        return self._shelves.weightings.get(group, (None,))[-1]
+
+    def add(self, weighting: Weighting) -> Weighting:
+        """Insert the next version."""
+        before = self._shelves.weightings.get(weighting.group, ())
+        if weighting.version != len(before) + 1:
+            raise StaleRevision("weighting", weighting.group, expected=weighting.version - 1, actual=len(before))
+        self._shelves.weightings[weighting.group] = (*before, weighting)
+        return weighting
+
+    def versions(self, group: str, *, limit: int = 100, after: str | None = None) -> Page[Weighting]:
+        """Newest first."""
+        limit = cursor.bounded(limit)
+        start = None if after is None else cursor.decode_number(after)[0]
+        found = [
+            one for one in reversed(self._shelves.weightings.get(group, ())) if start is None or one.version < start
+        ]
+        return cursor.page(found[: limit + 1], limit=limit, key=lambda one: cursor.encode(one.version, ""))
+
+    def in_force(self, *, limit: int = 100, after: str | None = None) -> Page[Weighting]:
+        """The newest version of each group, in order of group."""
+        limit = cursor.bounded(limit)
+        start = None if after is None else cursor.decode_text(after)
+        found = [
+            versions[-1]
+            for group, versions in sorted(self._shelves.weightings.items())
+            if start is None or group > start
+        ]
+        return cursor.page(found[: limit + 1], limit=limit, key=lambda one: cursor.encode(one.group, ""))
+
+
 class MemorySigns:
     """A ``SignBook`` over a dictionary."""
 
@@ -365,6 +484,8 @@ class MemoryBooks:
         self.restrictions = MemoryRestrictions(shelves)
         self.workloads = MemoryWorkloads(shelves)
         self.feedback = MemoryFeedback(shelves)
+        self.suppressions = MemorySuppressions(shelves)
+        self.weightings = MemoryWeightings(shelves)
         self.signs = MemorySigns(shelves)
         self.audit = MemoryAudit(shelves)
         self.outbox = MemoryOutbox(shelves)

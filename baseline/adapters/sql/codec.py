@@ -17,14 +17,16 @@ import msgspec
 from baseline.domain.alert import Alert
 from baseline.domain.errors import BookRejected, UnsafeRestriction
 from baseline.domain.restriction import Restriction
-from baseline.ports import Feedback, Sign, WorkloadFacts
+from baseline.domain.suppression import Silenced, Suppression
+from baseline.ports import Feedback, Sign, Weighting, WorkloadFacts
 
 FORMAT = 1
 
 T = TypeVar("T")
+Noun = Alert | Restriction | Feedback | WorkloadFacts | Sign | Suppression | Silenced | Weighting
 
 
-def write(noun: Alert | Restriction | Feedback | WorkloadFacts | Sign) -> str:
+def write(noun: Noun) -> str:
     """The row's text."""
     return dumps({"format": FORMAT, "noun": msgspec.to_builtins(noun)})
 

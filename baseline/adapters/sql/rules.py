@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from baseline.domain.alert import Alert
-from baseline.ports import WorkloadFacts
+from baseline.ports import Silence, WorkloadFacts
 
 CLAIM_S = 60.0  # an unfinished idempotency claim older than this belongs to a process that died
 ANSWERS_KEPT_S = 24 * 3600.0  # how long a repeated request still gets its first answer
@@ -38,3 +39,11 @@ def widened(stored: WorkloadFacts, seen: WorkloadFacts) -> WorkloadFacts:
     if wider == stored and wider.workload.kind == stored.workload.kind:
         return stored
     return replace(wider, revision=stored.revision + 1)
+
+
+def by_suppression(silences: Iterable[Silence]) -> dict[str, list[tuple[int, int, float]]]:
+    """Silenced windows by suppression, in order of id: two streams that note at once then lock in the same order."""
+    found: dict[str, list[tuple[int, int, float]]] = {}
+    for suppression_id, window in sorted(silences):
+        found.setdefault(suppression_id, []).append(window)
+    return found

@@ -79,6 +79,32 @@ FEEDBACK = Table(
     Index("ix_feedback_at", "at"),
 )
 
+SUPPRESSIONS = Table(
+    "suppressions",
+    METADATA,
+    Column("id", Name, primary_key=True),
+    Column("alert_id", Name, nullable=False),
+    Column("workload", Name, nullable=False),
+    Column("made_at", Double, nullable=False),
+    Column("ends_at", Double, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("noun", Text, nullable=False),
+    Column("silenced", Text, nullable=False),  # apart: the stream writes it, people write the rest
+    Index("ix_suppressions_made_at_id", "made_at", "id"),
+    Index("ix_suppressions_workload_made_at", "workload", "made_at"),
+    Index("ix_suppressions_alert_id", "alert_id"),
+    Index("ix_suppressions_ends_at", "ends_at"),
+)
+
+WEIGHTINGS = Table(
+    "weightings",
+    METADATA,
+    Column("group_key", Name, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("noun", Text, nullable=False),
+    PrimaryKeyConstraint("group_key", "version"),
+)
+
 AUDIT = Table(
     "audit",
     METADATA,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -11,6 +11,7 @@ from baseline.domain.restriction import State
 from baseline.domain.units import parse_rfc3339
 from baseline.domain.workload import WorkloadId
 from baseline.web.problems import Problem
+from baseline.web.schemas import Until
 
 
 def _time(text: str) -> str:
@@ -47,6 +48,29 @@ class RestrictionQuery(PageQuery):
     state: list[State] | None = Field(None, description="May be repeated.")
     alert: str | None = Field(None, max_length=100)
     workload: WorkloadText | None = None
+
+
+class SuppressionQuery(PageQuery):
+    """Which suppressions."""
+
+    active: bool = Field(False, description="Only those that still silence.")
+    alert: str | None = Field(None, max_length=100)
+    workload: WorkloadText | None = None
+
+
+class WeightsQuery(PageQuery):
+    """Whose weights."""
+
+    workload: WorkloadText | None = Field(None, description="All versions of this one's, newest first.")
+
+
+class PreviewQuery(BaseModel):
+    """Which dismissal to look at beforehand."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scope: Literal["hour", "edge", "workload", "always"]
+    until: Until | None = Field(None, description="RFC 3339, or a time from now such as 14d; 90 days at most.")
 
 
 class WorkloadQuery(PageQuery):

@@ -31,7 +31,7 @@ def test_the_verbs_are_all_here() -> None:
     """One a process, and those of the people who run it."""
     assert {words[0] for words in verbs() if words} == {
         "agent", "alerts", "config", "control", "demo", "doctor", "enforcement", "expire-history", "feed", "janitor",
-        "migrate", "release-all", "restrictions", "stream", "tokens", "web",
+        "migrate", "release-all", "restrictions", "stream", "suppressions", "tokens", "web", "weights",
     }  # fmt: skip
 
 

@@ -19,6 +19,9 @@ from tests.unit.policy.making import BILLING, DB, NOW, WEB, evidence
 T0 = int(NOW) - 60
 
 
+OTHER_KNOWN = evidence(BILLING, is_new=False, share=0.6)
+
+
 def deviation(start: int = T0, **changes: Any) -> Deviation:
     """A minute towards the database, far past its threshold."""
     told: dict[str, Any] = {
@@ -53,6 +56,8 @@ def test_the_same_deviation_opens_the_same_alert() -> None:
         ("another victim", deviation(T0 + 60, edges=(evidence(BILLING),)), False),
         ("one more victim", deviation(T0 + 60, edges=(evidence(DB), evidence(BILLING))), False),
         ("a trace of another peer", deviation(T0 + 60, edges=(evidence(DB), evidence(BILLING, share=0.05))), True),
+        ("a known peer beside", deviation(T0 + 60, edges=(evidence(DB), evidence(BILLING, is_new=False))), True),
+        ("mostly a known peer", deviation(T0 + 60, edges=(evidence(DB, share=0.4), OTHER_KNOWN)), False),
         ("another family, same peer", deviation(T0 + 60, family=Family.VOLUME, families=(Family.VOLUME,)), True),
         ("no main peer, same family", deviation(T0 + 60, edges=()), True),
         ("no main peer, another family", deviation(T0 + 60, edges=(), family=Family.TIMING), False),

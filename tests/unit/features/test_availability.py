@@ -11,6 +11,7 @@ from baseline.detectors import combine, seasonal
 from baseline.detectors.fit import fit_horizon
 from baseline.detectors.protocol import UNKNOWN
 from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
+from baseline.domain.errors import GateRefused
 from baseline.features import availability, schema
 from baseline.features.availability import LogFacts, absent, masked, present
 from baseline.services import train
@@ -114,6 +115,8 @@ def test_workloads_on_windows_nodes_are_named_by_the_recipe() -> None:
     for window in history(hours=4):
         notebook.add(window)
     lesson = notebook.lesson(since=T0, until=UNTIL, calibrate_from=None, horizons_s=(300,))
+    with pytest.raises(GateRefused, match="windows_nodes"):
+        Recipe.parse('windows_nodes = "shop/db"')
     recipe = Recipe.parse('horizons_s = [300]\nwindows_nodes = ["shop/d*"]')
     model = train.opened(*train.fit_lesson(lesson, recipe=recipe, now=UNTIL, seed=1))
     mask = model.horizons[300]["seasonal.present"]

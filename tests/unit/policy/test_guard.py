@@ -101,6 +101,8 @@ def test_one_family_on_known_edges_needs_a_person() -> None:
     """And so does a rule wider than what was seen."""
     known = alert(evidence(is_new=False), families=(Family.VOLUME,))
     assert said("evidence", situation(alert=known)) is Answer.ASK
+    ratio = alert(evidence(is_new=False), families=(Family.VOLUME, Family.SHAPE))
+    assert said("evidence", situation(alert=ratio)) is Answer.ASK, "a ratio of amounts is no second witness"
     single = alert(families=(Family.FAN_OUT,))
     assert said("evidence", situation(alert=single, restriction=proposed(deny(ports=())))) is Answer.ASK
 

@@ -290,7 +290,7 @@ class Racing:
     def __init__(self, books: Books) -> None:
         self.restrictions = RacingRestrictions(books)
         self.alerts, self.workloads, self.feedback = books.alerts, books.workloads, books.feedback
-        self.signs = books.signs
+        self.signs, self.suppressions, self.weightings = books.signs, books.suppressions, books.weightings
         self.audit, self.outbox, self.tokens, self.idempotency = (
             books.audit, books.outbox, books.tokens, books.idempotency,
         )  # fmt: skip

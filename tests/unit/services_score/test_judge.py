@@ -68,7 +68,20 @@ def test_brute_force_names_the_one_edge_it_uses() -> None:
     assert found.edges[0].share > 0.9
     assert not found.edges[0].is_new
     assert found.edges[0].normal_rate == pytest.approx(20, rel=0.3)
-    assert found.family is Family.FAN_OUT
+    assert found.families == (Family.VOLUME,)
+
+
+def test_a_service_that_grows_is_one_family_of_evidence_and_not_four() -> None:
+    """Thirty times the connections, bytes and failures on known edges: one fact, so nothing acts on it alone."""
+    base = minute("web", UNTIL, rng=np.random.default_rng(2))
+    grown = {
+        key: counts(30 * one.started, at=UNTIL + 50.0, size=800, failed=2 * one.started // 10)
+        for key, one in base.edges.items()
+    }
+    window = Window(workload=base.workload, start=base.start, end=base.end, edges=grown)
+    found = judge([window], model=fitted(), state=JudgeState(), options=OPTIONS).deviations[0]
+    assert found.p < found.threshold / 50
+    assert found.families == (Family.VOLUME,)
 
 
 def test_exfiltration_is_carried_by_bytes() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
+import numpy as np
 import pytest
 
 from baseline.detectors import edges as edge_tables
@@ -23,30 +26,63 @@ from tests.unit.services_score.making import (
     UNTIL,
     counts,
     edge,
-    fitted,
     history,
     quiet_minutes,
     with_edges,
     workload,
 )
 
-VICTIM = workload("proxy")  # it meets new peers all the time: what is new alone makes none of its minutes suspicious
+VICTIM = workload("gateway")  # strangers call it all the time: what is new alone makes no minute suspicious
 NEWCOMER, OLD = "stranger", "cache"
 
 
 def call(name: str) -> EdgeKey:
-    """A call that the proxy gets from a workload of the shop."""
-    return edge(name, direction=Direction.INGRESS)
+    """A call that the gateway gets, from a workload of the shop or from an address."""
+    return edge(name, port=8443, direction=Direction.INGRESS)
+
+
+def gateway(start: int, rng: np.random.Generator, *, horizon_s: int = 60) -> Window:
+    """What the gateway does when nothing is wrong."""
+    many, at = horizon_s // 60, float(start + horizon_s - 1)
+    callers = [f"20.{rng.integers(200)}.{rng.integers(200)}.7" for _ in range(int(rng.poisson(6 * many)) + 1)]
+    edges = {call(caller): counts(2, at=at, size=5000) for caller in callers}
+    return Window(workload=VICTIM, start=start, end=start + horizon_s, edges=edges)
+
+
+def with_gateway() -> Iterator[Window]:
+    """The small fleet's history, and the gateway's."""
+    rng = np.random.default_rng(4)
+    for window in history():
+        yield window
+        if window.workload.name == "web":  # once for each start and horizon
+            yield gateway(window.start, rng, horizon_s=window.horizon_s)
+
+
+def lesson(until: float = UNTIL) -> train.Lesson:
+    """Everything of that history."""
+    notebook = Notebook()
+    for window in with_gateway():
+        notebook.add(window)
+    return notebook.lesson(since=T0, until=until, calibrate_from=None, horizons_s=(60, 300))
+
+
+@cache
+def fitted() -> FittedSet:
+    """A set of it."""
+    recipe = Recipe(horizons_s=(60, 300), is_mature=True)
+    return train.opened(*train.fit_lesson(lesson(), recipe=recipe, now=UNTIL, seed=1))
 
 
 def minutes(count: int, caller: str, *, begin: int = UNTIL, many: int = 2) -> list[Window]:
-    """Ordinary minutes in which the proxy also gets a few calls."""
-    return [
-        with_edges(window, {call(caller): counts(many, at=window.start + 30.0)})
-        if window.workload == VICTIM
-        else window
-        for window in quiet_minutes(count, begin=begin)
-    ]
+    """Ordinary minutes in which the gateway also gets a few calls of one caller."""
+    rng = np.random.default_rng(begin)
+    found = []
+    for window in quiet_minutes(count, begin=begin):
+        if window.workload.name == "web":
+            called = {call(caller): counts(many, at=window.start + 30.0, size=5000)}
+            found.append(with_edges(gateway(window.start, rng), called))
+        found.append(window)
+    return found
 
 
 def of_newcomer(start: int, edges: dict[EdgeKey, EdgeCounts]) -> Window:
@@ -106,7 +142,7 @@ def test_a_newcomer_that_deviates_is_new_again_wherever_it_waits() -> None:
 def test_a_newcomer_that_was_ordinary_for_a_day_is_learned() -> None:
     """Judged by the fleet's baseline, as long as it has none of its own; it is over when the day is."""
     state = JudgeState()
-    calm = {edge("db"): counts(2, at=UNTIL + 5.0)}
+    calm = {edge("web", direction=Direction.INGRESS): counts(2, at=UNTIL + 5.0)}
     run([*minutes(1, NEWCOMER), of_newcomer(UNTIL, calm)], state)
     almost, after = UNTIL + SETTLED_S - 60, UNTIL + SETTLED_S + 60
     run(minutes(1, NEWCOMER, begin=almost), state)
@@ -142,23 +178,20 @@ def test_the_quarantine_survives_a_checkpoint_and_older_checkpoints_are_read() -
     again = JudgeState.from_bytes(state.to_bytes())
     assert again.to_bytes() == state.to_bytes()
     assert again.of(VICTIM).holds(call(NEWCOMER), before=UNTIL + 600)
-    old = b'{"format":1,"workloads":[["c/shop/proxy",[[60,[[1767592860,true]]]],[[7,1767592800]],1767592860]]}'
+    old = b'{"format":1,"workloads":[["c/shop/gateway",[[60,[[1767592860,true]]]],[[7,1767592800]],1767592860]]}'
     read = JudgeState.from_bytes(old).of(VICTIM)
     assert (read.learnt, read.held, read.deviated_until) == ({7: 1767592800}, {}, 1767592860)
 
 
 def lesson_with(first_call: float, *, until: float = T0 + 3 * DAY_S) -> FittedSet:
-    """A set of a history in which a stranger began to call the proxy at that time."""
-    notebook = Notebook()
-    for window in history():
-        notebook.add(window)
-    lesson = notebook.lesson(since=T0, until=until, calibrate_from=None, horizons_s=(60, 300))
-    line = [one.name for one in lesson.workloads].index("proxy")
+    """A set of a history in which a stranger began to call the gateway at that time."""
+    known = lesson(until)
+    line = [one.name for one in known.workloads].index(VICTIM.name)
     stranger = EdgeUse(key=call(NEWCOMER), first_seen=first_call, last_seen=until, connections=9, bytes_out=1,
                        bytes_in=1, hours=5)  # fmt: skip
-    uses = [[*own, stranger] if at == line else own for at, own in enumerate(lesson.uses)]
+    uses = [[*own, stranger] if at == line else own for at, own in enumerate(known.uses)]
     recipe = Recipe(horizons_s=(60, 300))
-    return train.opened(*train.fit_lesson(replace(lesson, uses=uses), recipe=recipe, now=until, seed=1))
+    return train.opened(*train.fit_lesson(replace(known, uses=uses), recipe=recipe, now=until, seed=1))
 
 
 @pytest.mark.parametrize(

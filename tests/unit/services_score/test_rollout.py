@@ -82,3 +82,20 @@ def test_an_attack_after_a_rollout_is_no_rollout() -> None:
     assert deviation.rollout_at == UNTIL - 30.0  # the guard may wait all the same
     assert {Family.FAILURE, Family.FAN_OUT} <= set(deviation.families)
     assert all("changed by rollout" not in sentence for sentence in judged(windows, UNTIL - 30.0))
+
+
+def test_while_a_rollout_settles_nothing_is_evidence_enough_to_act_on() -> None:
+    """The same burst over new edges: told in the first 15 minutes, acted on an hour after the rollout."""
+    burst = {edge(f"198.51.100.{number}", port=443): counts(40, at=UNTIL + 70.0, failed=9) for number in range(9)}
+    windows = [
+        with_edges(window, burst) if window.workload == WEB and window.start == UNTIL + 60 else window
+        for window in quiet_minutes(3)
+    ]
+    told = {}
+    for rollout_at in (UNTIL - 60.0, UNTIL - 3600.0):
+        facts = {WEB: Facts(rollout_at)}
+        found = judge(windows, model=fitted(), state=JudgeState(), options=OPTIONS, facts=facts).deviations
+        told[rollout_at] = next(one for one in found if one.workload == WEB)
+    settling, settled = told[UNTIL - 60.0], told[UNTIL - 3600.0]
+    assert settling.p > settling.threshold / 50
+    assert settled.p < settled.threshold / 50

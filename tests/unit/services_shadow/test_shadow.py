@@ -13,7 +13,7 @@ from baseline.domain.units import DAY_S
 from baseline.domain.workload import WorkloadId
 from baseline.ports import Sign
 from baseline.services.shadow import Difference, began, difference
-from tests.contracts.nouns import SHOP, T0, an_alert
+from tests.contracts.nouns import SHOP, T0, a_suppression, an_alert
 
 SET = "0123456789abcdef"
 OTHER = WorkloadId("east", "shop", "cart")
@@ -53,6 +53,16 @@ def test_alerts_of_one_workload_close_in_time_are_the_same() -> None:
 def test_alerts_of_an_earlier_candidate_do_not_count() -> None:
     """The shadow's books keep those of every set that stood as candidate."""
     assert compared([], [an_alert(10, model_set="ffffffffffffffff")]).only_candidate == ()
+
+
+def test_what_people_had_silenced_is_no_difference() -> None:
+    """The shadow knows no dismissals; a candidate is not refused for what nobody wants to see."""
+    dismissed = an_alert(10)
+    current, shadow = libraries([dismissed], [an_alert(600, model_set=SET), an_alert(900, p=1e-12, model_set=SET)])
+    with current.transaction() as books:
+        books.suppressions.add(a_suppression(dismissed, now=T0 + 700))
+    found = difference(current, shadow, set_id=SET, made_at=T0)
+    assert [alert.id for alert in found.only_candidate] == [an_alert(900).id]
 
 
 def test_what_was_before_the_candidate_was_made_is_not_compared() -> None:

@@ -251,6 +251,7 @@ def test_a_state_from_before_the_rules_is_read() -> None:
     state.of(workload("db")).deviated_until = 77
     stored = json.loads(state.to_bytes())
     del stored["gazes"]
+    stored["format"] = 1
     stored["workloads"] = [row[:4] for row in stored["workloads"]]
     again = JudgeState.from_bytes(json.dumps(stored).encode())
     assert again.deviated_until(workload("db")) == 77

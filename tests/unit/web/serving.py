@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from baseline.adapters.memory.books import MemoryLibrary
 from baseline.adapters.metrics import PrometheusMetrics
 from baseline.domain.alert import Alert
+from baseline.domain.errors import NotFound
 from baseline.domain.modelset import Alias, Manifest
 from baseline.domain.restriction import Restriction
 from baseline.policy.plan import Refusal
@@ -29,8 +30,9 @@ from tests.ground.waiting import eventually
 
 NOW = T0 + 1000
 MANIFEST = Manifest(
-    id="0123456789abcdef", format=1, schema_hash="s", recipe="", created_at=T0, trained_from=T0 - 100, trained_until=T0,
-    data_hash="d", workloads=3, files={}, metrics={"false_alerts_per_day": 0.4, "odd": float("nan")},
+    id="0123456789abcdef", format=1, schema_hash="s", recipe='zone = "Europe/Berlin"', created_at=T0,
+    trained_from=T0 - 100, trained_until=T0, data_hash="d", workloads=3, files={},
+    metrics={"false_alerts_per_day": 0.4, "odd": float("nan")},
 )  # fmt: skip
 
 
@@ -57,8 +59,10 @@ class OneShelf:
         raise NotImplementedError
 
     def manifest(self, set_id: str) -> Manifest:
-        """Not asked of it."""
-        raise NotImplementedError
+        """The one."""
+        if set_id != MANIFEST.id:
+            raise NotFound("model set", set_id)
+        return MANIFEST
 
     def open(self, set_id: str) -> Mapping[str, Mapping[str, Any]]:
         """Not asked of it."""

@@ -7,7 +7,7 @@ import pytest
 from baseline.domain.restriction import HOLD_S, Level, restriction_id
 from baseline.domain.units import rfc3339
 from baseline.ports import Role
-from tests.contracts.nouns import a_restriction, an_alert
+from tests.contracts.nouns import T0, a_restriction, an_alert, some_facts
 from tests.unit.web.serving import NOW, Api, is_problem
 
 APPLIED = restriction_id(an_alert(1).id, Level.R1)
@@ -141,6 +141,15 @@ class TestReadWorkload:
         for path in ("shop/checkout", "east/shop/checkout", "shop%2Fcheckout"):
             answer = api.get(f"workloads/{path}")
             assert (answer.json()["id"], answer.headers["etag"]) == ("shop/checkout", '"1"')
+
+    def test_it_tells_how_complete_the_baseline_is_and_when_a_version_came(self, api: Api) -> None:
+        """A chance from 0 to 1 and a time; null where nothing was measured, or nothing was rolled out."""
+        known = api.get("workloads/shop/checkout").json()
+        assert (known["chance_new"], known["rollout_at"]) == (None, None)
+        with api.library.transaction() as books:
+            books.workloads.see([some_facts(last_seen=T0 + 60, chance_new=0.125, rollout_at=T0)])
+        known = api.get("workloads/shop/checkout").json()
+        assert (known["chance_new"], known["rollout_at"]) == (0.125, rfc3339(T0))
 
     def test_what_is_no_workload_is_not_found(self, api: Api) -> None:
         """Unknown, other clusters, and names of another shape."""

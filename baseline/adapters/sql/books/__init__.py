@@ -11,7 +11,9 @@ from baseline.adapters.sql.books.feedback import SqlFeedback
 from baseline.adapters.sql.books.outbox import SqlOutbox
 from baseline.adapters.sql.books.restrictions import SqlRestrictions
 from baseline.adapters.sql.books.signs import SqlSigns
+from baseline.adapters.sql.books.suppressions import SqlSuppressions
 from baseline.adapters.sql.books.tokens import SqlTokens
+from baseline.adapters.sql.books.weightings import SqlWeightings
 from baseline.adapters.sql.books.workloads import SqlWorkloads
 
 
@@ -23,6 +25,8 @@ class SqlBooks:
         self.restrictions = SqlRestrictions(connection)
         self.workloads = SqlWorkloads(connection)
         self.feedback = SqlFeedback(connection)
+        self.suppressions = SqlSuppressions(connection)
+        self.weightings = SqlWeightings(connection)
         self.signs = SqlSigns(connection)
         self.audit = SqlAudit(connection)
         self.outbox = SqlOutbox(connection)
