@@ -167,6 +167,8 @@ def alert_lines(course: Course) -> Iterator[dict[str, Any]]:
 
 def alert_line(deviation: Deviation) -> dict[str, Any]:
     """One line of the alerts file."""
+    told = deviation.explanation
+    shares = dict(told.voice_shares)
     return {
         "workload": str(deviation.workload),
         "opened_at": rfc3339(deviation.window_end),
@@ -178,6 +180,10 @@ def alert_line(deviation: Deviation) -> dict[str, Any]:
         "family": deviation.family.value,
         "families": [family.value for family in deviation.families],
         "maturity": deviation.maturity.value,
+        "voices": {name: {"p": p, "share": round(shares.get(name, 0.0), 4)} for name, p in deviation.voices},
+        "counterfactuals": [one.sentence for one in told.counterfactuals],
+        "looks_like": [f"{one.id} {one.name} ({one.confidence}): {one.sentence}" for one in told.techniques],
+        "rise": {"spread": told.rise.spread.value, "sentence": told.rise.sentence} if told.rise else None,
         "edges": [
             {
                 "edge": str(evidence.edge),

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from baseline.adapters.clock import SystemClock
-from baseline.cli import desk, feedback
+from baseline.cli import alertlines, desk, feedback
 from baseline.cli.desk import By, Note
 from baseline.domain.alert import Alert, Disposition
 from baseline.domain.errors import NotAllowed
@@ -264,13 +264,8 @@ def revoke_token(name: str) -> None:
 
 def _print_alert(alert: Alert) -> None:
     desk.out().print(alert.sentence, style="bold")
-    desk.out().print(f"alert {alert.id}, p {alert.p:.2e}, baseline {alert.maturity}, {alert.windows} windows")
-    for reason in alert.reasons:
-        desk.out().print(f"  {reason.share:4.0%}  {reason.sentence}")
-    for evidence in alert.edges[:10]:
-        desk.out().print(f"  {'new ' if evidence.is_new else '    '}{evidence.edge}")
-    if alert.decision:
-        desk.out().print(f"{alert.disposition} by {alert.decision.by} at {rfc3339(alert.decision.at)}")
+    for line in alertlines.lines(alert):
+        desk.out().print(line)
 
 
 def _print_restriction(restriction: Restriction, *, now: float) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from baseline.detectors import edges as edge_tables
+from baseline.detectors.attribution import Shares
 from baseline.detectors.protocol import Arrays
 from baseline.detectors.tail import weighted
 from baseline.domain.deviation import NEW_EDGE, EdgeEvidence, Family, Reason
 from baseline.domain.edge import Direction, Edge, EdgeKey, Peer
-from baseline.domain.units import format_bytes
+from baseline.domain.units import HOUR_S, format_bytes
 from baseline.domain.window import EdgeCounts, Window
 from baseline.features import calendar, schema
 from baseline.features.extract import connections, failed
@@ -20,25 +22,27 @@ from baseline.features.table import FloatArray
 
 REASONS = 5
 WEAKEST = 3.0  # weighted residual below which a feature is no reason
+SLIGHT, CARRIES = (
+    1.0,
+    0.1,
+)  # ...unless it carries this share: several slight oddities together may be far from all known
 RANGE_SCALES = 2.0  # expected range: centre +- 2 scales, about p5 to p95 with these heavy tails
 EDGES = 32
+UNUSUAL_NEW = 0.05  # p of so many new edges above which they are no reason
 _COUNTS_EDGES = ("peers_", "external_peers_", "ports_", "edges_", "namespaces_")
 
 
 def reasons(  # noqa: PLR0913 - one row of every table, by name
     *, values: FloatArray, residuals: FloatArray, centre: FloatArray, scale: FloatArray, ceiling: FloatArray,
-    slot: int, window_s: int, fresh: Sequence[EdgeKey], p_fresh: float,
+    slot: int, window_s: int, fresh: Sequence[EdgeKey], p_fresh: float, shares: Shares,
 ) -> tuple[Reason, ...]:  # fmt: skip
     """The strongest features and, where any, the new edges; strongest first. All arrays (schema.WIDTH,)."""
     evidence = weighted(residuals)
-    whole = float(np.maximum(evidence - WEAKEST, 0).sum()) + max(0.0, -np.log(p_fresh))
     found = []
-    for column in np.argsort(-evidence, kind="stable")[:REASONS]:
-        if evidence[column] < WEAKEST:
-            break
+    is_reason = (evidence >= WEAKEST) | ((evidence >= SLIGHT) & (shares.features >= CARRIES))
+    for column in [column for column in np.argsort(-evidence, kind="stable") if is_reason[column]][:REASONS]:
         feature = schema.FEATURES[column]
-        low = schema.natural(feature, centre[column] - RANGE_SCALES * scale[column])
-        high = schema.natural(feature, max(centre[column] + RANGE_SCALES * scale[column], ceiling[column]))
+        low, high = expected_range(feature, centre[column], scale[column], ceiling[column])
         actual = schema.natural(feature, values[column])
         found.append(
             Reason(
@@ -49,32 +53,46 @@ def reasons(  # noqa: PLR0913 - one row of every table, by name
                 expected_low=low,
                 expected_high=high,
                 z=float(residuals[column]),
-                share=float((evidence[column] - WEAKEST) / whole) if whole > 0 else 0.0,
+                share=float(shares.features[column]),
             )
         )
-    if fresh and p_fresh < 0.05:
-        share = float(min(1.0, -float(np.log(p_fresh)) / whole)) if whole > 0 else 0.0
-        found.append(_new_edges(fresh, share=share, p=p_fresh))
-    # Amounts first: a person reads "1,999 connections started" at once, and a ratio only beside them.
-    return tuple(sorted(found, key=lambda reason: (reason.family is Family.SHAPE, -reason.share)))
+    if fresh and p_fresh < UNUSUAL_NEW:
+        found.append(_new_edges(fresh, share=shares.new_edges, p=p_fresh))
+    # Amounts first: a person reads "1,999 connections started" at once, and a ratio or what is slight only beside them.
+    slight = {schema.NAMES[column] for column in np.flatnonzero(evidence < WEAKEST)}
+    return tuple(sorted(found, key=lambda one: (one.family is Family.SHAPE or one.feature in slight, -one.share)))
+
+
+def expected_range(feature: Feature, centre: float, scale: float, ceiling: float) -> tuple[float, float]:
+    """Low and high of what is expected, in natural units."""
+    low = schema.natural(feature, centre - RANGE_SCALES * scale)
+    return low, schema.natural(feature, max(centre + RANGE_SCALES * scale, ceiling))
 
 
 def sentence(feature: Feature, *, actual: float, low: float, high: float, slot: int, window_s: int) -> str:
     """``312 connections started in 1 min; 0 to 14 expected here on Tuesdays at 03 h``."""
-    span = f"{window_s // 60} min" if window_s < 3600 else f"{window_s // 3600} h"
-    when = calendar.words(slot)
+    expected = f"{amount(feature, low)} to {amount(feature, high)} expected here on {calendar.words(slot)}"
+    return f"{amount(feature, actual)} {feature.words} in {span(window_s)}; {expected}"
+
+
+def amount(feature: Feature, value: float) -> str:
+    """A number in natural units as a person reads it."""
     if feature.measure is Measure.COUNT or feature.measure is Measure.PACKETS:
-        return f"{actual:,.0f} {feature.words} in {span}; {low:,.0f} to {high:,.0f} expected here on {when}"
+        return f"{value:,.0f}"
     if feature.measure is Measure.BYTES:
-        expected = f"{format_bytes(low)} to {format_bytes(high)}"
-        return f"{format_bytes(actual)} {feature.words} in {span}; {expected} expected here on {when}"
-    if feature.measure is Measure.SHARE:
-        return f"{actual:.0%} {feature.words} in {span}; {low:.0%} to {high:.0%} expected here on {when}"
-    return f"{actual:,.3g} {feature.words} in {span}; {low:,.3g} to {high:,.3g} expected here on {when}"
+        return format_bytes(value)
+    return f"{value:.0%}" if feature.measure is Measure.SHARE else f"{value:,.3g}"
+
+
+def span(window_s: int) -> str:
+    """``1 min``, ``1 h``."""
+    return f"{window_s // 60} min" if window_s < HOUR_S else f"{window_s // HOUR_S} h"
 
 
 def _new_edges(fresh: Sequence[EdgeKey], *, share: float, p: float) -> Reason:
-    named = ", ".join(sorted(_far_end(key) for key in fresh)[:3]) + (", ..." if len(fresh) > 3 else "")
+    named = ", ".join(sorted(_far_end(key) for key in fresh)[:3]) + (
+        f" and {len(fresh) - 3} more" if len(fresh) > 3 else ""
+    )
     many = f"{len(fresh)} peers or ports never used before" if len(fresh) > 1 else "a peer or port never used before"
     return Reason(
         family=Family.NOVELTY, feature=NEW_EDGE, sentence=f"{many}: {named}", actual=float(len(fresh)),
@@ -120,11 +138,25 @@ def leading_feature(residuals: FloatArray, direction: Direction) -> Feature:
     return schema.FEATURES[best if evidence[best] >= WEAKEST else max(columns, key=lambda i: evidence[i])]
 
 
-def evidence_edges(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """What one edge of a window carries of what is counted, connections or bytes."""
+
+    key: EdgeKey
+    amount: float
+    past: float  # its share of the past of its side, of what is counted
+    usual: float  # of what is counted, at this hour
+    over: float  # what counts as its part of the deviation, not negative
+    usual_connections: float
+    is_new: bool
+    is_bytes: bool  # of all carriers of a window alike
+
+
+def carriers(
     window: Window, *, families: Sequence[Family], feature: Feature, centre: FloatArray, fresh: Sequence[EdgeKey],
-    tables: Arrays, line: int, peer_labels: Mapping[Peer, tuple[tuple[str, str], ...]],
-) -> tuple[EdgeEvidence, ...]:  # fmt: skip
-    """The edges that carry a deviation led by ``feature``, by their excess over what is normal on each; largest first.
+    tables: Arrays, line: int,
+) -> tuple[Carrier, ...]:  # fmt: skip
+    """Every edge on the side of ``feature``, which leads the deviation, in the window's order.
 
     What is normal on an edge is its share of the workload's past, of what the workload as a whole normally does at
     this hour: an edge that was attacked in training does not become normal by it. More peers or ports than normal are
@@ -138,44 +170,64 @@ def evidence_edges(
     usual_connections, usual_bytes = expected_totals(centre)[feature.direction]
     of_new = bool(new) and (families[0] is Family.NOVELTY or feature.name.startswith(_COUNTS_EDGES))
     by_bytes = feature.family is Family.VOLUME and not _is_driven_by_connections(window, keys, usual_connections)
-    excess = []
+    found = []
     for key, share in zip(keys, shares, strict=True):
         counts = window.edges[key]
+        here = float(counts.bytes_out + counts.bytes_in if by_bytes else connections(counts))
+        usual = float(share[1] * usual_bytes if by_bytes else share[0] * usual_connections)
+        over = here - usual
         if of_new:
             over = 1.0 + connections(counts) if key in new else 0.0
-        elif by_bytes:
-            over = counts.bytes_out + counts.bytes_in - share[1] * usual_bytes
-        elif feature.family is Family.FAILURE:
+        elif not by_bytes and feature.family is Family.FAILURE:
             over = float(failed(counts))
-        else:
-            over = connections(counts) - share[0] * usual_connections
-        excess.append(max(0.0, float(over)))
-    whole = sum(excess) or 1.0
+        found.append(
+            Carrier(
+                key=key,
+                amount=here,
+                past=float(share[1] if by_bytes else share[0]),
+                usual=usual,
+                over=max(0.0, over),
+                usual_connections=float(share[0] * usual_connections),
+                is_new=key in new,
+                is_bytes=by_bytes,
+            )
+        )
+    return tuple(found)
+
+
+def evidence_edges(
+    window: Window,
+    carried: Sequence[Carrier],
+    peer_labels: Mapping[Peer, tuple[tuple[str, str], ...]],
+    *,
+    most: int = EDGES,
+) -> tuple[EdgeEvidence, ...]:
+    """The edges that carry a deviation, the largest share first; bounded."""
+    whole = sum(carrier.over for carrier in carried) or 1.0
     found = [
-        _evidence(window, key, share=over / whole, is_new=key in new, labels=peer_labels.get(key.peer, ()),
-                  rate=float(share[0] * usual_connections))
-        for key, over, share in zip(keys, excess, shares, strict=True)
-        if over > 0
-    ]  # fmt: skip
-    return tuple(sorted(found, key=lambda evidence: (-evidence.share, not evidence.is_new, str(evidence.edge)))[:EDGES])
+        _evidence(window, carrier, share=carrier.over / whole, labels=peer_labels.get(carrier.key.peer, ()))
+        for carrier in carried
+        if carrier.over > 0
+    ]
+    return tuple(sorted(found, key=lambda evidence: (-evidence.share, not evidence.is_new, str(evidence.edge)))[:most])
 
 
-def _evidence(
-    window: Window, key: EdgeKey, *, share: float, is_new: bool, labels: tuple[tuple[str, str], ...], rate: float
-) -> EdgeEvidence:
-    counts = window.edges[key]
+def _evidence(window: Window, carrier: Carrier, *, share: float, labels: tuple[tuple[str, str], ...]) -> EdgeEvidence:
+    key, counts = carrier.key, window.edges[carrier.key]
     return EdgeEvidence(
         edge=Edge(
             workload=window.workload, direction=key.direction, peer=key.peer, port=key.port, protocol=key.protocol
         ),
-        is_new=is_new,
+        is_new=carrier.is_new,
         connections=connections(counts),
         bytes_out=counts.bytes_out,
         bytes_in=counts.bytes_in,
         failed=failed(counts),
         share=share,
         peer_labels=labels,
-        normal_rate=rate,
+        normal_rate=carrier.usual_connections,
+        first_seen=counts.first_seen,
+        last_seen=counts.last_seen,
     )
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID, uuid5
 
+from baseline.domain import explanation as explanations
 from baseline.domain.deviation import Deviation, EdgeEvidence, Family, Maturity, Reason
 from baseline.domain.edge import Direction, Peer
 from baseline.domain.errors import NotAllowed
+from baseline.domain.explanation import UNEXPLAINED, Explanation
 from baseline.domain.workload import WorkloadId
 
 NAMESPACE = UUID("6f0c2b1e-6d0b-5a53-9b6e-9c1d9f1f5e10")  # ours, made once; every deterministic id hangs below it
@@ -18,6 +20,7 @@ MAIN_SHARE = 0.1  # an edge that carries at least this share of a deviation is o
 SHARED_ENOUGH = 0.5  # of a deviation on the main peers of an alert, from which it may be more of the same; by judgement
 EDGES_KEPT = 64
 REASONS_KEPT = 8
+EDGES_NAMED = 10  # in words, where a person reads
 TIMELINE_KEPT = 120
 
 
@@ -63,6 +66,7 @@ class Alert:
     local_labels: tuple[tuple[str, str], ...] = ()
     rollout_at: float | None = None  # the rollout whose new edges these are; None: there was none, or more than that
     voices: tuple[tuple[str, float], ...] = ()  # of the strongest window: each voice and its own p
+    explanation: Explanation = UNEXPLAINED  # of the strongest window
     decision: Decision | None = None
     recorded_at: float = 0.0  # processing time of the first write: what latency is measured from
     revision: int = 1
@@ -111,6 +115,7 @@ def opened(deviation: Deviation, *, sentence: str, recorded_at: float) -> Alert:
         local_labels=deviation.local_labels,
         rollout_at=deviation.rollout_at if is_by_rollout(deviation) else None,
         voices=deviation.voices,
+        explanation=deviation.explanation,
         recorded_at=recorded_at,
     )
 
@@ -192,6 +197,7 @@ def merged(alert: Alert, deviation: Deviation, *, sentence: str) -> Alert:
         reasons=deviation.reasons[:REASONS_KEPT] if stronger else alert.reasons,
         edges=_merged_edges(deviation.edges, alert.edges),
         voices=deviation.voices if stronger else alert.voices,
+        explanation=explanations.merged(deviation.explanation, alert.explanation, is_stronger=stronger),
         maturity=deviation.maturity,
         timeline=(*alert.timeline, (deviation.window_start, deviation.window_end, deviation.p))[-TIMELINE_KEPT:],
         local_labels=deviation.local_labels or alert.local_labels,
@@ -202,8 +208,18 @@ def merged(alert: Alert, deviation: Deviation, *, sentence: str) -> Alert:
 
 def _merged_edges(newer: tuple[EdgeEvidence, ...], older: tuple[EdgeEvidence, ...]) -> tuple[EdgeEvidence, ...]:
     """Newest evidence of each edge, the largest shares first; bounded, because a scan has thousands."""
-    by_edge = {evidence.edge: evidence for evidence in (*older, *newer)}
+    by_edge = {evidence.edge: evidence for evidence in older}
+    for evidence in newer:
+        known = by_edge.get(evidence.edge)
+        since = min((one.first_seen for one in (known, evidence) if one and one.first_seen), default=0.0)
+        by_edge[evidence.edge] = replace(evidence, first_seen=since)
     return tuple(sorted(by_edge.values(), key=lambda evidence: (-evidence.share, str(evidence.edge)))[:EDGES_KEPT])
+
+
+def named_edges(alert: Alert) -> tuple[EdgeEvidence, ...]:
+    """The edges a person reads first: new ones before known ones, the largest shares first."""
+    ordered = sorted(alert.edges, key=lambda evidence: (not evidence.is_new, -evidence.share, str(evidence.edge)))
+    return tuple(ordered[:EDGES_NAMED])
 
 
 def decided(alert: Alert, decision: Decision) -> Alert:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from baseline.domain.edge import Edge
+from baseline.domain.explanation import UNEXPLAINED, Explanation
 from baseline.domain.workload import WorkloadId
 
 NEW_EDGE = "new_edge"  # the feature of a reason that tells of peers and ports never used before
@@ -47,7 +48,7 @@ class Reason:
     expected_low: float
     expected_high: float
     z: float  # robust residual; positive: more than normal
-    share: float  # of the evidence, in [0, 1]
+    share: float  # of the combined evidence of all voices, in [0, 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,8 @@ class EdgeEvidence:
     share: float  # of the deviation, in [0, 1]
     peer_labels: tuple[tuple[str, str], ...] = ()  # labels the log showed for the peer, sorted
     normal_rate: float = 0.0  # connections per window that are normal on this edge at this hour
+    first_seen: float = 0.0  # event time of its first flow in the deviating windows; 0: unknown
+    last_seen: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,7 @@ class Deviation:
     local_labels: tuple[tuple[str, str], ...] = ()  # labels the log showed for the workload's pods, sorted
     rollout_at: float | None = None  # event time a new version was first seen, when that is less than a day ago
     voices: tuple[tuple[str, float], ...] = ()  # each voice that was ready, and its own p
+    explanation: Explanation = UNEXPLAINED
 
     @property
     def score(self) -> float:

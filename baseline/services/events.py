@@ -27,6 +27,8 @@ def alert_opened(alert: Alert, *, now: float) -> Event:
         "opened_at": rfc3339(alert.opened_at),
         "p": alert.p,
         "edges": [str(evidence.edge) for evidence in alert.edges[:EDGES_TOLD]],
+        "rise": alert.explanation.rise.sentence if alert.explanation.rise else None,
+        "looks_like": [f"{one.id} {one.name} ({one.confidence})" for one in alert.explanation.techniques],
     }
     return Event(
         id=event_id(EventKind.ALERT_OPENED, alert.id),

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from baseline.detectors import calibrate, combine, explain, level, seasonal
+from baseline.detectors import attribution, calibrate, combine, explain, level, seasonal
 from baseline.detectors.combine import Verdict, under
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.protocol import Rows
@@ -25,7 +25,8 @@ from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import extract, schema
 from baseline.features.table import FloatArray
-from baseline.services import novelty, told, watch
+from baseline.services import explaining, novelty, told, watch
+from baseline.services.batch import Batch
 from baseline.services.following import Following
 from baseline.services.judging import JudgeState
 from baseline.services.novelty import Novel
@@ -122,6 +123,7 @@ def judge(
         deviations += watch.joined(found, watched)
     workloads = {window.workload for window in windows}
     maturity = {workload: model.maturity(workload) if model else Maturity.LEARNING for workload in workloads}
+    deviations = [explaining.hinted(one) for one in deviations]
     chance_new = {workload: model.chance_of_new(workload) if model else None for workload in workloads}
     return Judged(deviations=deviations, vectors=vectors, maturity=maturity, chance_new=chance_new, p=p)
 
@@ -170,7 +172,8 @@ def _judge_batch(
         for at, window in enumerate(windows)
         if window.workload in blamed and verdict.p[at] < CONFIRMED
     ]
-    return _without_echoes(raised, state), verdict.p
+    batch = Batch(windows=windows, rows=rows, verdict=verdict, novel=novel, model=model, alpha=alpha)
+    return explaining.explained(_without_echoes(raised, state), batch), verdict.p
 
 
 def _rows(
@@ -238,17 +241,17 @@ def _deviation(
     residuals = verdict.residuals[at]
     p_fresh = float(verdict.voices["edges"][at])
     found = families(model, window.horizon_s, line, residuals, p_fresh, alpha)
-    direction = explain.leading_direction(residuals, fresh)
-    edges = explain.evidence_edges(
+    carried = explain.carriers(
         window,
         families=found,
-        feature=explain.leading_feature(residuals, direction),
+        feature=explain.leading_feature(residuals, explain.leading_direction(residuals, fresh)),
         centre=centre,
         fresh=novel.unknown,
         tables=model.edges,
         line=line,
-        peer_labels=labelled.peer_labels if labelled else {},
     )
+    by_voice = {name: float(p[at]) for name, p in verdict.voices.items()}
+    row = replace(rows.pick(np.array([at])), residuals=residuals[None, :])
     return Deviation(
         workload=window.workload,
         window_start=window.start,
@@ -267,8 +270,9 @@ def _deviation(
             window_s=window.horizon_s,
             fresh=fresh,
             p_fresh=p_fresh,
+            shares=attribution.of_row(model.horizons[window.horizon_s], row, by_voice),
         ),
-        edges=edges,
+        edges=explain.evidence_edges(window, carried, labelled.peer_labels if labelled else {}),
         maturity=model.maturity(window.workload),
         model_set=model.id,
         local_labels=labelled.labels if labelled else (),

@@ -12,10 +12,10 @@ import msgspec
 
 from baseline.domain import alert as alerts
 from baseline.domain.alert import Alert
-from baseline.domain.deviation import Deviation, EdgeEvidence
+from baseline.domain.deviation import NEW_EDGE, Deviation, EdgeEvidence
 from baseline.domain.edge import Direction
 from baseline.domain.errors import CheckpointRejected
-from baseline.domain.units import HOUR_S
+from baseline.domain.units import HOUR_S, format_bytes, rfc3339
 from baseline.domain.workload import WorkloadId
 from baseline.services.suppress import Standing
 
@@ -102,15 +102,26 @@ def sentence(deviation: Deviation) -> str:
     what = deviation.reasons[0].sentence if deviation.reasons else f"p = {deviation.p:.2g}"
     told = f"{deviation.workload}: {what.rstrip('.')}"
     new = [evidence for evidence in deviation.edges if evidence.is_new]
-    if new:
+    if not new:
+        return told + (f"; mostly {_spelled(deviation.edges[0])}" if deviation.edges else "")
+    if not deviation.reasons or deviation.reasons[0].feature != NEW_EDGE:  # whose sentence names them
         named = ", ".join(_spelled(evidence) for evidence in new[:_NAMED_EDGES])
         more = f" and {len(new) - _NAMED_EDGES} more" if len(new) > _NAMED_EDGES else ""
         told += f"; never seen before: {named}{more}"
-        if deviation.rollout_at is not None:
-            told += "; changed by rollout" if alerts.is_by_rollout(deviation) else "; shortly after a rollout"
-    elif deviation.edges:
-        told += f"; mostly {_spelled(deviation.edges[0])}"
+    if deviation.rollout_at is not None:
+        told += "; changed by rollout" if alerts.is_by_rollout(deviation) else "; shortly after a rollout"
     return told
+
+
+def flows(evidence: EdgeEvidence) -> str:
+    """The flows of one edge that are behind an alert: ``312 connections (3 usual), 300 failed, 39.1 KiB sent, ...``."""
+    told = [f"{evidence.connections:,} connections ({evidence.normal_rate:,.3g} usual)"]
+    if evidence.failed:
+        told.append(f"{evidence.failed:,} failed")
+    told += [f"{format_bytes(evidence.bytes_out)} sent", f"{format_bytes(evidence.bytes_in)} received"]
+    if evidence.first_seen:
+        told.append(f"{rfc3339(evidence.first_seen)} to {rfc3339(evidence.last_seen)}")
+    return ", ".join(told)
 
 
 def _spelled(evidence: EdgeEvidence) -> str:

@@ -40,6 +40,45 @@ ALERT: dict[str, Any] = {
             "share": 0.75,
         }
     ],
+    "voices": [
+        {"name": "tail", "p": 2e-6, "share": 0.78},
+        {"name": "edges", "p": 3e-4, "share": 0.17},
+        {"name": "forest", "p": 0.02, "share": 0.05},
+    ],
+    "counterfactuals": [
+        {
+            "sentence": "would be normal below 41 connections started in 1 min on Mondays at 03 h",
+            "features": ["connections_out"],
+            "values": [40],
+        }
+    ],
+    "techniques": [
+        {
+            "id": "T1110",
+            "name": "Brute Force",
+            "confidence": "high",
+            "rule": "many short connections to one login port, far more than usual on that edge",
+            "sentence": "looks like guessing of SSH passwords of data/ledger: 312 connections a minute",
+        }
+    ],
+    "rise": {
+        "spread": "concentrated",
+        "sentence": "does not look like growth: peers never seen before carry 98% of the rise, first data/ledger",
+        "known_share": 0.02,
+        "evenness": 0.91,
+        "factor": 1.1,
+        "known": 3,
+        "up": 1,
+        "new": 1,
+        "workloads_up": 1,
+        "workloads": 412,
+    },
+    "evidence": [
+        (
+            "new: shop/checkout -> data/ledger:22/tcp: 312 connections (0 usual), 300 failed, 39.1 KiB sent, "
+            "29.3 KiB received, 2026-09-21T14:13:21Z to 2026-09-21T14:14:18Z"
+        )
+    ],
     "edges": [
         {
             "workload": "shop/checkout",
@@ -55,6 +94,9 @@ ALERT: dict[str, Any] = {
             "bytes_in": 30000,
             "failed": 300,
             "share": 1.0,
+            "normal_rate": 0.0,
+            "first_seen": "2026-09-21T14:13:21Z",
+            "last_seen": "2026-09-21T14:14:18Z",
             "peer_labels": {"app": "ledger"},
         }
     ],

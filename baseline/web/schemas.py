@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from baseline.domain.alert import Alert
+from baseline.domain.alert import Alert, named_edges
 from baseline.domain.deviation import EdgeEvidence, Reason
 from baseline.domain.edge import EdgeKey
+from baseline.domain.explanation import Rise, Technique
 from baseline.domain.modelset import Manifest
 from baseline.domain.restriction import HOLD_S, MAX_TTL_S, Restriction, Rule
 from baseline.domain.suppression import Suppression
@@ -22,6 +23,7 @@ from baseline.domain.workload import WorkloadId
 from baseline.features import calendar
 from baseline.ports import Weighting, WorkloadFacts
 from baseline.services.suppress import Preview
+from baseline.services.triage import flows
 from baseline.web import examples
 
 Labels = dict[str, str]
@@ -66,6 +68,47 @@ class ReasonView(View):
     share: Number = Field(description="Of the evidence, from 0 to 1.")
 
 
+class VoiceView(View):
+    """What one detector says."""
+
+    name: str
+    p: Number = Field(description="Its own p-value; smaller is more unusual.")
+    share: Number = Field(description="Of the combined evidence, from 0 to 1.")
+
+
+class CounterfactualView(View):
+    """What would have been normal."""
+
+    sentence: str
+    features: list[str] = Field(description="One, or several that are needed together; empty: not even all reasons.")
+    values: list[Number] = Field(description="The farthest normal value of each, in natural units.")
+
+
+class TechniqueView(View):
+    """What it looks like, by the numbering of MITRE ATT&CK: a hint, never a claim."""
+
+    id: str
+    name: str
+    confidence: str = Field(description="low, medium or high")
+    rule: str = Field(description="The rule that gave the hint.")
+    sentence: str
+
+
+class RiseView(View):
+    """Is the business growing, or is this an attack: who carries what is more than usual."""
+
+    spread: str = Field(description="growth, concentrated, platform-wide or unclear; never hides an alert")
+    sentence: str
+    known_share: Number = Field(description="Of the excess, carried by clients or peers the baseline knows.")
+    evenness: Number = Field(description="1: the known ones keep their usual shares, all up by the same factor.")
+    factor: Number = Field(description="Times the usual; null where nothing is usual.")
+    known: int
+    up: int = Field(description="Known ones that rose with the whole.")
+    new: int = Field(description="Never seen before.")
+    workloads_up: int = Field(description="Workloads that rose in the same window by causes of their own.")
+    workloads: int
+
+
 class EdgeView(View):
     """One edge that carries the deviation."""
 
@@ -82,6 +125,9 @@ class EdgeView(View):
     bytes_in: int
     failed: int
     share: Number
+    normal_rate: Number = Field(description="Connections a window that are usual on it at this hour.")
+    first_seen: str | None = Field(description="Of its flows in the deviating windows.")
+    last_seen: str | None
     peer_labels: Labels
 
 
@@ -106,6 +152,11 @@ class AlertView(View):
     score: Number = Field(description="1 - p; higher is more unusual.")
     threshold: Number
     reasons: list[ReasonView]
+    voices: list[VoiceView] = Field(description="Of the strongest window, the largest share first.")
+    counterfactuals: list[CounterfactualView] = Field(description="In the order of the reasons.")
+    techniques: list[TechniqueView] = Field(description="The most confident first; often none.")
+    rise: RiseView | None = Field(description="Null: nothing is up, or nobody knows what is usual.")
+    evidence: list[str] = Field(description="The flows behind it, at most ten edges, new ones first.")
     edges: list[EdgeView]
     local_labels: Labels
     maturity: str
@@ -461,6 +512,16 @@ def alert(noun: Alert) -> AlertView:
         score=_number(noun.score),
         threshold=_number(noun.threshold),
         reasons=[_reason(reason) for reason in noun.reasons],
+        voices=_voices(noun),
+        counterfactuals=[
+            CounterfactualView(
+                sentence=one.sentence, features=list(one.features), values=[_number(value) for value in one.values]
+            )
+            for one in noun.explanation.counterfactuals
+        ],
+        techniques=[_technique(one) for one in noun.explanation.techniques],
+        rise=_rise(noun.explanation.rise) if noun.explanation.rise else None,
+        evidence=[f"{'new: ' if one.is_new else ''}{one.edge}: {flows(one)}" for one in named_edges(noun)],
         edges=[_edge(evidence) for evidence in noun.edges],
         local_labels=dict(noun.local_labels),
         maturity=noun.maturity,
@@ -599,6 +660,31 @@ def _reason(reason: Reason) -> ReasonView:
     )
 
 
+def _voices(noun: Alert) -> list[VoiceView]:
+    shares = dict(noun.explanation.voice_shares)
+    found = [VoiceView(name=name, p=_number(p), share=_number(shares.get(name, 0.0))) for name, p in noun.voices]
+    return sorted(found, key=lambda voice: -(voice.share or 0.0))
+
+
+def _technique(one: Technique) -> TechniqueView:
+    return TechniqueView(id=one.id, name=one.name, confidence=one.confidence, rule=one.rule, sentence=one.sentence)
+
+
+def _rise(one: Rise) -> RiseView:
+    return RiseView(
+        spread=one.spread,
+        sentence=one.sentence,
+        known_share=_number(one.known_share),
+        evenness=_number(one.evenness),
+        factor=_number(one.factor),
+        known=one.known,
+        up=one.up,
+        new=one.new,
+        workloads_up=one.workloads_up,
+        workloads=one.workloads,
+    )
+
+
 def _edge(evidence: EdgeEvidence) -> EdgeView:
     return EdgeView(
         workload=str(evidence.edge.workload),
@@ -614,6 +700,9 @@ def _edge(evidence: EdgeEvidence) -> EdgeView:
         bytes_in=evidence.bytes_in,
         failed=evidence.failed,
         share=_number(evidence.share),
+        normal_rate=_number(evidence.normal_rate),
+        first_seen=_time(evidence.first_seen),
+        last_seen=_time(evidence.last_seen),
         peer_labels=dict(evidence.peer_labels),
     )
 

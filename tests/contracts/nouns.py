@@ -10,6 +10,7 @@ from baseline.domain import suppression as suppressions
 from baseline.domain.alert import Alert, alert_id
 from baseline.domain.deviation import Deviation, EdgeEvidence, Family, Maturity, Reason
 from baseline.domain.edge import Direction, Edge, Peer, PeerKind
+from baseline.domain.explanation import Confidence, Counterfactual, Explanation, Rise, Spread, Technique
 from baseline.domain.restriction import Level, Mode, Restriction, Rule, State, restriction_id
 from baseline.domain.suppression import Scope, Suppression
 from baseline.domain.workload import OwnerKind, WorkloadId
@@ -20,6 +21,40 @@ T0 = 1_790_000_000.0  # epoch seconds, a Monday in 2026
 SHOP = WorkloadId("east", "shop", "checkout", OwnerKind.DEPLOYMENT)
 PEER = Peer(PeerKind.WORKLOAD, "data", "ledger")
 SUBJECT = Edge(workload=SHOP, direction=Direction.EGRESS, peer=PEER, port=22, protocol="tcp")
+
+
+def an_explanation(**changes: Any) -> Explanation:
+    """What is told beside the reasons."""
+    explanation = Explanation(
+        voice_shares=(("tail", 0.8), ("edges", 0.2)),
+        counterfactuals=(
+            Counterfactual(
+                features=("connections_out",),
+                values=(40.0,),
+                sentence="would be normal below 41 connections started in 1 min on Mondays at 03 h",
+            ),
+        ),
+        techniques=(
+            Technique(
+                id="T1110",
+                name="Brute Force",
+                confidence=Confidence.HIGH,
+                rule="many short connections to one login port",
+                sentence="looks like guessing of SSH passwords of data/ledger: 312 connections a minute",
+            ),
+        ),
+        rise=Rise(
+            spread=Spread.CONCENTRATED,
+            sentence="does not look like growth: data/ledger carries 100% of the rise",
+            known_share=0.0,
+            evenness=0.9,
+            factor=1.0,
+            known=3,
+            up=1,
+            new=1,
+        ),
+    )
+    return replace(explanation, **changes)
 
 
 def an_alert(number: int = 0, *, workload: WorkloadId = SHOP, **changes: Any) -> Alert:
@@ -60,11 +95,16 @@ def an_alert(number: int = 0, *, workload: WorkloadId = SHOP, **changes: Any) ->
                 failed=300,
                 share=1.0,
                 peer_labels=(("app", "ledger"),),
+                normal_rate=2.5,
+                first_seen=start + 1.0,
+                last_seen=start + 58.0,
             ),
         ),
         maturity=Maturity.MATURE,
         model_set="0123456789abcdef",
         local_labels=(("app", "checkout"),),
+        voices=(("tail", 2e-6), ("forest", 0.4), ("edges", 3e-4)),
+        explanation=an_explanation(),
         recorded_at=start + 75.0,
     )
     return replace(alert, **changes)

@@ -32,7 +32,7 @@ from baseline.ports import (
     WorkloadFacts,
 )
 from tests.contracts.libraries import KINDS, opened
-from tests.contracts.nouns import SHOP, T0, a_restriction, an_alert, some_facts
+from tests.contracts.nouns import SHOP, T0, a_restriction, an_alert, an_explanation, some_facts
 
 CONFIRMED = Decision(disposition=Disposition.CONFIRMED, by="ada", at=T0, note="seen before")
 DISMISSED = Decision(disposition=Disposition.DISMISSED, by="ben", at=T0 + 1)
@@ -250,7 +250,13 @@ class TestAlerts:
         """Names out of flow logs are anybody's; infinities are ours."""
         reason = replace(an_alert().reasons[0], expected_high=math.inf, sentence=HOSTILE)
         workload = WorkloadId("east", HOSTILE, "näme")
-        alert = an_alert(workload=workload, reasons=(reason,), local_labels=((HOSTILE, "\\u0000"),))
+        hint = replace(an_explanation().techniques[0], sentence=HOSTILE)
+        alert = an_alert(
+            workload=workload,
+            reasons=(reason,),
+            local_labels=((HOSTILE, "\\u0000"),),
+            explanation=an_explanation(techniques=(hint,)),
+        )
         with library.transaction() as books:
             books.alerts.put(alert)
             assert books.alerts.get(alert.id) == alert

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from baseline.domain import restriction as restrictions
 from baseline.domain.alert import Alert, Disposition
 from baseline.domain.restriction import MAX_TTL_S, Restriction, State
 from baseline.domain.workload import WorkloadId
-from tests.contracts.nouns import T0, a_restriction, an_alert, some_facts
+from tests.contracts.nouns import T0, a_restriction, an_alert, an_explanation, some_facts
 from tests.unit.cli.running import Command, books
 
 HOSTILE = "[bold]x:skull:"  # markup and an emoji's code, were it not a name
@@ -81,6 +82,10 @@ def test_an_alert_is_shown_with_reasons_edges_and_restriction(baseline: Command)
     told = baseline.good("alerts", "show", alert.id)
     for part in (
         alert.sentence, alert.id, "75%  312 connections started", "new shop/checkout -> data/ledger:22/tcp",
+        "does not look like growth: data/ledger carries 100% of the rise", "80%  voice tail, p 2.0e-06",
+        "would be normal below 41 connections started in 1 min on Mondays at 03 h",
+        "looks like guessing of SSH passwords of data/ledger: 312 connections a minute (T1110 Brute Force, confidence",
+        "data/ledger:22/tcp: 312 connections (2.5 usual), 300 failed, 39.1 KiB sent, 29.3 KiB received, 20",
         f"restriction {planned(alert)}: proposed", "deny egress data/ledger tcp ports 22", "budget: 0 of 5",
     ):  # fmt: skip
         assert part in told
@@ -88,11 +93,17 @@ def test_an_alert_is_shown_with_reasons_edges_and_restriction(baseline: Command)
 
 def test_hostile_names_are_text(baseline: Command) -> None:
     """No markup and no emoji is made of a name, in tables and lines alike."""
-    alert = recent(workload=WorkloadId("east", "shop", HOSTILE), sentence=f"{HOSTILE} did it")
+    hint = replace(an_explanation().techniques[0], sentence=f"looks like a scan of {HOSTILE}")
+    alert = recent(
+        workload=WorkloadId("east", "shop", HOSTILE),
+        sentence=f"{HOSTILE} did it",
+        explanation=an_explanation(techniques=(hint,)),
+    )
     store(alert, plan=True)
     for told in (baseline.good("alerts", "list"), baseline.good("alerts", "show", alert.id)):
         assert f"shop/{HOSTILE}" in told
         assert f"{HOSTILE} did it" in told
+    assert f"looks like a scan of {HOSTILE}" in told
     assert f"shop/{HOSTILE}" in baseline.good("restrictions", "list")
 
 

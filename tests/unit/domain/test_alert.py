@@ -12,6 +12,7 @@ from baseline.domain.alert import EDGES_KEPT, MERGE_WITHIN_S, TIMELINE_KEPT, Ale
 from baseline.domain.deviation import Deviation, Family, Maturity
 from baseline.domain.edge import Peer, PeerKind
 from baseline.domain.errors import NotAllowed
+from baseline.domain.explanation import Confidence, Explanation, Technique
 from baseline.domain.workload import WorkloadId
 from tests.unit.policy.making import BILLING, DB, NOW, WEB, evidence
 
@@ -111,3 +112,53 @@ def test_a_decision_can_be_changed_but_not_given_twice() -> None:
     confirmed = alerts.decided(dismissed, Decision(disposition=Disposition.CONFIRMED, by="bob", at=NOW))
     assert confirmed.decision is not None
     assert (confirmed.disposition, confirmed.decision.by) == (Disposition.CONFIRMED, "bob")
+
+
+def technique(code: str, confidence: Confidence) -> Technique:
+    """A hint."""
+    return Technique(id=code, name="x", confidence=confidence, rule="y", sentence="looks like z")
+
+
+def explained(*techniques: Technique, share: float = 1.0) -> Explanation:
+    """With a voice, to know it again by."""
+    return Explanation(voice_shares=(("tail", share),), techniques=techniques)
+
+
+@pytest.mark.parametrize(("p", "share"), [(1e-9, 0.5), (1e-3, 1.0)])
+def test_the_strongest_window_explains_an_alert(p: float, share: float) -> None:
+    """And its voices go with it."""
+    first = opened(explanation=explained(), voices=(("tail", 1e-7),))
+    later = deviation(T0 + 60, p=p, explanation=explained(share=0.5), voices=(("tail", p),))
+    alert = alerts.merged(first, later, sentence="later")
+    assert alert.explanation.voice_shares == (("tail", share),)
+    assert dict(alert.voices)["tail"] == min(p, 1e-7)
+
+
+def test_what_it_looked_like_once_is_kept_with_the_surest_word() -> None:
+    """Of every window the hints, each once, at most three; a weaker window adds what it shows."""
+    first = opened(explanation=explained(technique("T1046", Confidence.LOW), technique("T1018", Confidence.LOW)))
+    surer = explained(technique("T1046", Confidence.HIGH), technique("T1110", Confidence.MEDIUM))
+    alert = alerts.merged(first, deviation(T0 + 60, p=1e-3, explanation=surer), sentence="later")
+    last = deviation(T0 + 120, p=1e-3, explanation=explained(technique("T1571", Confidence.HIGH)))
+    again = alerts.merged(alert, last, sentence="again")
+    assert [one.id for one in alert.explanation.techniques] == ["T1046", "T1110", "T1018"]
+    assert [one.id for one in again.explanation.techniques] == ["T1046", "T1571", "T1110"]
+
+
+def test_an_edge_of_an_alert_was_first_seen_when_it_was_first_seen() -> None:
+    """The newest counts, the oldest beginning."""
+    first = opened(edges=(evidence(DB, first_seen=float(T0 + 5), last_seen=float(T0 + 50), connections=7),))
+    later = evidence(DB, first_seen=float(T0 + 61), last_seen=float(T0 + 110), connections=9)
+    alert = alerts.merged(first, deviation(T0 + 60, edges=(later,)), sentence="later")
+    assert [(one.first_seen, one.last_seen, one.connections) for one in alert.edges] == [(T0 + 5, T0 + 110, 9)]
+
+
+def test_new_edges_are_named_first_and_few() -> None:
+    """Ten are what a person reads; among equals the larger share comes first."""
+    old = evidence(DB, is_new=False, share=0.9)
+    new = [evidence(Peer(PeerKind.ADDRESS, "", f"10.0.0.{n}"), is_new=True, share=n / 1000) for n in range(20)]
+    named = alerts.named_edges(opened(edges=(old, *new)))
+    assert len(named) == alerts.EDGES_NAMED
+    assert str(named[0].edge.peer) == "10.0.0.19"
+    assert old not in named
+    assert alerts.named_edges(opened(edges=(old, *new[:2])))[-1] == old

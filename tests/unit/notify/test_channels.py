@@ -20,7 +20,7 @@ from baseline.domain.units import rfc3339
 from baseline.domain.workload import WorkloadId
 from baseline.ports import EventKind
 from baseline.services.events import alert_opened, restriction_changed
-from tests.contracts.nouns import T0, an_alert, an_applied
+from tests.contracts.nouns import T0, an_alert, an_applied, an_explanation
 from tests.unit.notify.receiver import Receiver, listening
 
 SECRET = "a secret of the two of us"
@@ -209,6 +209,13 @@ class TestAlertmanager:
 
 
 class TestEvents:
+    def test_an_alert_says_what_it_means(self) -> None:
+        """The two questions asked first: does the business grow, and what does it look like?"""
+        told = OPENED.payload
+        assert told["rise"] == "does not look like growth: data/ledger carries 100% of the rise"
+        assert told["looks_like"] == ["T1110 Brute Force (high)"]
+        assert alert_opened(an_alert(explanation=an_explanation(rise=None)), now=T0).payload["rise"] is None
+
     def test_the_same_fact_is_the_same_event(self) -> None:
         """Whoever tells it and whenever."""
         assert alert_opened(an_alert(), now=1).id == alert_opened(an_alert(), now=2).id

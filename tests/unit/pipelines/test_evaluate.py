@@ -63,6 +63,8 @@ def test_the_second_half_of_the_recording_is_judged_after_the_first(tmp_path: Pa
     assert {line["workload"] for line in lines} == {"plant/workstation"}
     assert set(lines[0]) >= {"opened_at", "window_start", "window_end", "p", "reasons", "family", "families", "edges"}
     assert all(edge["direction"] == "egress" for line in lines for edge in line["edges"])
+    assert {line["rise"]["spread"] for line in lines if line["rise"]} == {"concentrated"}
+    assert all(line["counterfactuals"] and line["voices"]["tail"]["share"] > 0 for line in lines)
 
 
 def test_the_first_half_is_judged_after_the_second() -> None:

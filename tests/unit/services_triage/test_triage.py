@@ -11,7 +11,7 @@ from baseline.domain.deviation import Deviation, EdgeEvidence, Family, Maturity,
 from baseline.domain.edge import Direction, Edge, Peer, PeerKind
 from baseline.domain.errors import CheckpointRejected
 from baseline.domain.workload import WorkloadId
-from baseline.services.triage import TriageState, sentence, triage
+from baseline.services.triage import TriageState, flows, sentence, triage
 
 T0 = 1_700_000_400
 WORKSTATION = WorkloadId("c1", "plant", "workstation")
@@ -128,6 +128,27 @@ def test_the_sentence_says_who_what_and_what_is_new() -> None:
         "plant/workstation: 312 connections started; 0 to 14 are normal here; "
         "never seen before: to plant/bottom port 22/tcp"
     )
+
+
+def test_new_edges_are_not_told_twice() -> None:
+    """Where they are the first reason, its sentence names them already."""
+    reason = Reason(
+        family=Family.NOVELTY, feature="new_edge", sentence="a peer or port never used before: to plant/bottom:22/tcp",
+        actual=1, expected_low=0, expected_high=0, z=6.0, share=1.0,
+    )  # fmt: skip
+    assert sentence(deviation(reasons=(reason,))) == (
+        "plant/workstation: a peer or port never used before: to plant/bottom:22/tcp"
+    )
+
+
+def test_the_flows_of_an_edge_are_told_with_what_is_usual() -> None:
+    """Counts and times; a part that is not there is left out."""
+    told = flows(evidence(failed=300, bytes_out=2**20, normal_rate=2.51, first_seen=T0 + 1.0, last_seen=T0 + 59.0))
+    assert told == (
+        "312 connections (2.51 usual), 300 failed, 1.0 MiB sent, 1 B received, "
+        "2023-11-14T22:20:01Z to 2023-11-14T22:20:59Z"
+    )
+    assert flows(evidence()) == "312 connections (0 usual), 1 B sent, 1 B received"
 
 
 def test_the_sentence_counts_edges_it_does_not_name() -> None:

@@ -14,7 +14,7 @@ from baseline.domain.units import rfc3339
 from baseline.domain.workload import WorkloadId
 from baseline.policy.plan import Refusal
 from baseline.ports import Books, EventKind, Role
-from tests.contracts.nouns import T0, a_restriction, an_alert, an_applied
+from tests.contracts.nouns import T0, a_restriction, an_alert, an_applied, an_explanation
 from tests.unit.web.serving import NOW, Api, is_problem, served
 
 A0, A1, A2 = (an_alert(number).id for number in range(3))
@@ -83,6 +83,45 @@ class TestReadAlert:
         assert body["reasons"][0]["actual"] == 312
         assert (body["edges"][0]["peer"], body["edges"][0]["port"]) == ("ledger", 22)
         assert body["opened_at"].endswith("Z")
+
+    def test_it_says_what_it_means(self, api: Api) -> None:
+        """Voices with their shares, what would have been normal, who carries it, what it looks like, the flows."""
+        body = api.get(f"alerts/{A0}").json()
+        assert [(voice["name"], voice["share"]) for voice in body["voices"]] == [
+            ("tail", 0.8),
+            ("edges", 0.2),
+            ("forest", 0.0),
+        ]
+        assert body["counterfactuals"][0]["values"] == [40]
+        assert (body["techniques"][0]["id"], body["techniques"][0]["confidence"]) == ("T1110", "high")
+        assert body["rise"]["spread"] == "concentrated"
+        (line,) = body["evidence"]
+        assert line.startswith("new: shop/checkout -> data/ledger:22/tcp: 312 connections (2.5 usual), 300 failed, ")
+        assert body["edges"][0]["first_seen"] < body["edges"][0]["last_seen"]
+
+    def test_ten_edges_are_named_and_new_ones_first(self, api: Api) -> None:
+        """A scan has thousands; the rest is counted elsewhere."""
+        one = an_alert().edges[0]
+        old = replace(one, edge=replace(one.edge, port=443), is_new=False, share=0.9)
+        many = [replace(one, edge=replace(one.edge, port=port), share=0.01) for port in range(1, 30)]
+        alert = an_alert(8, edges=(old, *many))
+        with api.library.transaction() as books:
+            books.alerts.put(alert)
+        evidence = api.get(f"alerts/{alert.id}").json()["evidence"]
+        assert len(evidence) == 10
+        assert all(line.startswith("new: ") for line in evidence)
+
+    def test_where_nothing_is_up_the_rise_is_null(self, api: Api) -> None:
+        """And an infinite factor is null, too."""
+        still = an_alert(9, explanation=an_explanation(rise=None))
+        rise = an_explanation().rise
+        assert rise is not None
+        endless = an_alert(10, explanation=an_explanation(rise=replace(rise, factor=float("inf"))))
+        with api.library.transaction() as books:
+            books.alerts.put(still)
+            books.alerts.put(endless)
+        assert api.get(f"alerts/{still.id}").json()["rise"] is None
+        assert api.get(f"alerts/{endless.id}").json()["rise"]["factor"] is None
 
     def test_who_has_it_already_is_told_so(self, api: Api) -> None:
         """304 on the same ETag, 200 on another."""
