@@ -23,7 +23,7 @@ from baseline.features import schema
 from baseline.services.movement import current
 from baseline.services.train import Exclusion, Lesson, Recipe, fit_lesson, gathered, read_part
 from pipelines._backends import BACKENDS, workers
-from pipelines._books import confirmed
+from pipelines._books import confirmed, weights
 from pipelines._recipe import read_recipe
 from pipelines._report import write_json
 
@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         exclude = confirmed(args.books) if args.books else []
         with workers(args.backend, jobs=args.jobs, address=args.cluster):
             lesson = read_jobs(args.history, recipe=recipe, since=since, until=until, jobs=args.jobs, exclude=exclude)
+        if args.books:
+            lesson = replace(lesson, weights=weights(args.books, lesson.workloads))
         shelf = FolderShelf(args.shelf)
         before = None if args.accept_drift else current(shelf)
         manifest, files = fit_lesson(lesson, recipe=recipe, now=now, seed=args.seed, previous=before)

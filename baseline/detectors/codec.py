@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors import forest_layout
+from baseline.detectors import feedback, forest_layout
 from baseline.domain.errors import ModelSetRejected, SchemaMismatch
 from baseline.domain.modelset import FORMAT, Manifest
 from baseline.features import schema
@@ -159,6 +159,10 @@ def _check_groups(arrays: Mapping[str, Any]) -> None:
 
 def _check_horizon(arrays: Mapping[str, Any], lines: int, name: str) -> None:
     _complete(arrays, _HORIZON, name)
+    for key in (key for key in arrays if key.startswith("weights.")):  # of feedback.packed, where anybody decided
+        weight = np.asarray(arrays[key])
+        is_bounded = weight.shape == (lines,) and bool(((weight >= feedback.LEAST) & (weight <= feedback.MOST)).all())
+        _need(is_bounded, f"{name}: {key} {weight.shape}")
     for key in (key for key in arrays if key.endswith(".schema")):
         _need(np.array_equal(arrays[key], schema.PRODUCT.mark), f"{name}: {key} is of another schema")
     shape = np.asarray(arrays["seasonal.centre"]).shape

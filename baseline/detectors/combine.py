@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors import calibrate, seasonal
+from baseline.detectors import calibrate, feedback, seasonal
 from baseline.detectors.edges import Edges
 from baseline.detectors.forest import Forest
 from baseline.detectors.neighbours import Neighbours
 from baseline.detectors.protocol import UNKNOWN, Arrays, Detector, Rows
-from baseline.detectors.tail import Tail
-from baseline.features.table import FloatArray
+from baseline.detectors.tail import Tail, weighted
+from baseline.features.table import FloatArray, IntArray
 
 WEIGHTS = {
     "tail": 1.0,
@@ -70,18 +70,26 @@ def voices(arrays: Arrays, rows: Rows) -> dict[str, FloatArray]:
     return found
 
 
-def total(by_voice: dict[str, FloatArray]) -> FloatArray:
+def total(by_voice: dict[str, FloatArray], *, weights: Arrays | None = None, rows: Rows | None = None) -> FloatArray:
     """L: the strongest voice's w (-ln p) and a share of the others'; NaN when the tail is not ready.
 
     A plain sum grows by every voice that merely nods, which widens its own calibration and dulls the strongest one.
+    ``weights`` are what people's decisions take of the voices (``feedback.packed``), by the lines and residuals of
+    ``rows``; without any nothing is taken.
     """
-    parts = np.stack([
-        WEIGHTS[name] * np.minimum(-np.log(np.where(np.isfinite(p), p, 1.0)), STRONGEST)
-        for name, p in by_voice.items()
-    ])  # fmt: skip
+    said = {name: np.minimum(-np.log(np.where(np.isfinite(p), p, 1.0)), STRONGEST) for name, p in by_voice.items()}
+    if weights and rows is not None:
+        said = feedback.weighed(weights, said, lines=rows.workloads, leading=_leading(rows))
+    parts = np.stack([WEIGHTS[name] * nats for name, nats in said.items()])
     strongest = parts.max(axis=0)
     combined = strongest + AGREEMENT * (parts.sum(axis=0) - strongest)
     return np.where(np.isfinite(by_voice["tail"]), combined, np.nan)
+
+
+def _leading(rows: Rows) -> IntArray:
+    """The family of each row's strongest feature, as its place in ``feedback.FAMILIES``, (n,)."""
+    places = np.array([feedback.FAMILIES.index(feature.family) for feature in rows.schema.features], dtype=np.int64)
+    return np.asarray(places[np.argmax(weighted(rows.residuals, rows.schema), axis=1)], dtype=np.int64)
 
 
 def judge(arrays: Arrays, rows: Rows) -> Verdict:
@@ -89,6 +97,6 @@ def judge(arrays: Arrays, rows: Rows) -> Verdict:
     rows.check()
     ready = residual_rows(arrays, rows)
     by_voice = voices(arrays, ready)
-    combined = total(by_voice)
+    combined = total(by_voice, weights=under(arrays, "weights"), rows=ready)
     p = calibrate.p_values(under(arrays, "final"), rows.workloads, combined)
     return Verdict(p=p, total=combined, residuals=ready.residuals, voices=by_voice)

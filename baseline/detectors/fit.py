@@ -47,6 +47,7 @@ def fit_horizon(  # noqa: PLR0913 - what one horizon is fitted from, by name
     builder: Builder = "sklearn",
     groups: IntArray | None = None,
     present: Mask | None = None,
+    weights: Arrays | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """All arrays of one horizon; ``ready`` is 0 when there is too little to learn from.
 
@@ -55,6 +56,7 @@ def fit_horizon(  # noqa: PLR0913 - what one horizon is fitted from, by name
     builder : what fits forests.
     calibrate_from : rows starting here are calibrated on and not learned from before (default: the last quarter).
     present : features that each line's log gives, (lines + 1, width); all by default. The others never have a residual.
+    weights : what decisions take of each line's voices (``feedback.packed``): the total is calibrated with them.
     groups : peer group of each line (``groups.group_ids``); everybody is one group by default.
     """
     rows.check()
@@ -76,7 +78,8 @@ def fit_horizon(  # noqa: PLR0913 - what one horizon is fitted from, by name
     arrays |= _fit_voices(seen, keep, calibration, seed=seed, builder=builder)
     arrays |= combine.named("edges", Edges(groups).fit(rows.pick(counted & keep), lines=lines, seed=seed))
     judged = seen.rows.pick(seen.is_unseen & keep)
-    totals = combine.total(combine.voices(arrays, judged))
+    arrays |= combine.named("weights", weights or {})
+    totals = combine.total(combine.voices(arrays, judged), weights=weights, rows=judged)
     final = calibration.fit("final", totals, judged)
     return arrays | combine.named("final", final) | {"ready": final["ready"], "span_s": np.array([span])}
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors import codec, completeness
+from baseline.detectors import codec, completeness, feedback
 from baseline.detectors.combine import named
 from baseline.detectors.edges import fit_edges, fresh_in_training
 from baseline.detectors.edgeuse import EdgeUse, merged
@@ -104,6 +104,7 @@ class Lesson:
     labels: Mapping[WorkloadId, Labels] = field(default_factory=dict)  # of their pods, newest seen
     calibrate_from: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[WorkloadId, feedback.Weights] = field(default_factory=dict)  # what decisions taught, if anything
 
 
 def fit_set(
@@ -231,6 +232,7 @@ def fit_lesson(
     elder: Arrays | None = None
     groups = group_ids(lesson.workloads, lesson.labels)
     given = _given(lesson, recipe)
+    weights = feedback.packed([lesson.weights.get(workload, {}) for workload in lesson.workloads])
     for horizon in sorted(recipe.horizons_s):
         rows, settled = rows_of(lesson, horizon, calendar=recipe.calendar, groups=groups)
         metrics[f"h{horizon}.windows"] = float(len(rows))
@@ -246,6 +248,7 @@ def fit_lesson(
             builder=recipe.builder,
             groups=groups,
             present=given,
+            weights=weights,
         )
         arrays, moved = movement.held(
             arrays, horizon_s=horizon, workloads=lesson.workloads, until=lesson.until, previous=previous
