@@ -40,6 +40,15 @@ class Calendar:
         """Hours of the local week, shape (n,)."""
         return slots(times, zone=self.zone, holidays=self.holidays)
 
+    def slots_as_of(self, times: IntArray, then: IntArray) -> IntArray:
+        """Hours of the local week at ``times`` if the clock still stood as it did at ``then``, shape (n,)."""
+        moved = [self._offset_s(time) - self._offset_s(before) for time, before in zip(times, then, strict=True)]
+        return self.slots(times - np.array(moved, dtype=np.int64))
+
+    def _offset_s(self, time_s: float) -> int:
+        """Local time less UTC."""
+        return _offset_s(int(time_s // 900), self.zone)
+
     def days(self, times: IntArray) -> IntArray:
         """Numbers of the local days, shape (n,)."""
         return days(times, zone=self.zone)
@@ -67,6 +76,12 @@ def days(times: IntArray, *, zone: str = "UTC") -> IntArray:
 def words(slot_of_week: int) -> str:
     """A slot as a person says it: ``Tuesdays at 03 h``."""
     return f"{DAYS[slot_of_week // HOURS]} at {slot_of_week % HOURS:02d} h"
+
+
+@lru_cache(maxsize=65_536)
+def _offset_s(quarter: int, zone: str) -> int:
+    offset = datetime.fromtimestamp(quarter * 900, ZoneInfo(zone)).utcoffset()
+    return int(offset.total_seconds()) if offset is not None else 0
 
 
 @lru_cache(maxsize=65_536)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from baseline.detectors import attribution, calibrate, combine, explain, level, seasonal
+from baseline.detectors import attribution, calibrate, explain, level, seasonal
 from baseline.detectors.combine import Verdict, under
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.protocol import Rows
@@ -25,7 +25,7 @@ from baseline.domain.window import HORIZONS_S, Window
 from baseline.domain.workload import WorkloadId
 from baseline.features import extract, schema
 from baseline.features.table import FloatArray
-from baseline.services import explaining, novelty, told, watch
+from baseline.services import clockchange, explaining, novelty, told, watch
 from baseline.services.batch import Batch
 from baseline.services.following import Following
 from baseline.services.judging import JudgeState
@@ -140,7 +140,7 @@ def _judge_batch(
     rows = _rows(windows, values, novel, rollouts, model)
     following = Following(under(model.horizons[horizon_s], "seasonal"), horizon_s)
     rows = replace(rows, levels=following.levels(rows, [state.of(window.workload) for window in windows]))
-    verdict = combine.judge(model.horizons[horizon_s], rows)
+    rows, verdict = clockchange.judge(model.horizons[horizon_s], rows, calendar=model.calendar)
     teaches = level.may_move(verdict.p, alpha)
     raised: list[Deviation] = []
     expelled: list[WorkloadId] = []

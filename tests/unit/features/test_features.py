@@ -151,3 +151,14 @@ def test_a_feature_that_a_log_cannot_give_is_no_column() -> None:
     assert less.hash != schema.PRODUCT.hash
     with pytest.raises(SchemaMismatch, match="nobody_knows"):
         schema.PRODUCT.without(["nobody_knows"])
+
+
+def test_the_hour_before_a_change_of_the_clock_is_that_of_the_old_time() -> None:
+    """Berlin puts its clocks back on 2026-10-25: 02:30 UTC is 03 h local, and was 04 h before."""
+    berlin = calendar.Calendar(zone="Europe/Berlin")
+    night = int(parse_rfc3339("2026-10-27T02:30:00Z"))
+    times, before = np.array([night]), np.array([night - 14 * 86_400])
+    assert berlin.slots(times).tolist() == [24 + 3]
+    assert berlin.slots_as_of(times, before).tolist() == [24 + 4]
+    assert berlin.slots_as_of(times, times).tolist() == [24 + 3]
+    assert calendar.Calendar().slots_as_of(times, before).tolist() == calendar.Calendar().slots(times).tolist()
