@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 import traceback
 from collections.abc import Sequence
@@ -56,8 +57,13 @@ def measured(names: Sequence[str], *, data: Path, is_quick: bool, seed: int, job
     """The figures of the rows, each row in a process of its own; those of a row that broke say so and fail."""
     from joblib import Parallel, delayed
 
-    parts = Parallel(n_jobs=jobs)(delayed(_row)(name, data, is_quick, seed) for name in names)
-    return [figure for part in parts for figure in part]
+    found: list[Figure] = []
+    rows = Parallel(n_jobs=jobs, return_as="generator")(delayed(_row)(name, data, is_quick, seed) for name in names)
+    for name, part in zip(names, rows, strict=True):
+        fallen = sum(figure.verdict is Verdict.FELL for figure in part)
+        print(f"{name}: {len(part)} figures, {fallen} fell", file=sys.stderr, flush=True)
+        found += part
+    return found
 
 
 def _row(name: str, data: Path, is_quick: bool, seed: int) -> list[Figure]:
