@@ -65,6 +65,7 @@ class Alert:
     timeline: tuple[tuple[int, int, float], ...] = ()  # deviating windows: start, end, p; the newest are kept
     local_labels: tuple[tuple[str, str], ...] = ()
     rollout_at: float | None = None  # the rollout whose new edges these are; None: there was none, or more than that
+    version_at: float | None = None  # the rollout in whose first day it opened, whatever else is unusual
     voices: tuple[tuple[str, float], ...] = ()  # of the strongest window: each voice and its own p
     explanation: Explanation = UNEXPLAINED  # of the strongest window
     decision: Decision | None = None
@@ -114,6 +115,7 @@ def opened(deviation: Deviation, *, sentence: str, recorded_at: float) -> Alert:
         timeline=((deviation.window_start, deviation.window_end, deviation.p),),
         local_labels=deviation.local_labels,
         rollout_at=deviation.rollout_at if is_by_rollout(deviation) else None,
+        version_at=deviation.rollout_at,
         voices=deviation.voices,
         explanation=deviation.explanation,
         recorded_at=recorded_at,
@@ -134,12 +136,31 @@ def absorbs(alert: Alert, deviation: Deviation) -> bool:
         return (
             alert.window_start <= deviation.window_end and deviation.window_start - alert.updated_at < ROLLOUT_MERGE_S
         )
+    if _is_the_version_going_on(alert, deviation):
+        return True
     if deviation.window_end < alert.window_start or deviation.window_start - alert.updated_at > MERGE_WITHIN_S:
         return False
     theirs, ours = _main_peers(deviation.edges), _main_peers(alert.edges)
     if theirs:
         return theirs <= ours or _is_more_of_the_same(deviation, ours)
     return deviation.family in alert.families
+
+
+def _is_the_version_going_on(alert: Alert, deviation: Deviation) -> bool:
+    """Whether a new version does what the alert about it told, no more unusual and with no edge that it did not name.
+
+    A version changes connections, volume and peers at once, and each hour shows them in another order.
+    """
+    is_same = deviation.rollout_at is not None and deviation.rollout_at == alert.version_at
+    is_near = alert.window_start <= deviation.window_end and deviation.window_start - alert.updated_at < ROLLOUT_MERGE_S
+    named = {evidence.edge for evidence in alert.edges}
+    return (
+        is_same
+        and is_near
+        and set(deviation.families) <= set(alert.families)
+        and deviation.p / deviation.threshold >= alert.p / alert.threshold
+        and all(evidence.edge in named for evidence in deviation.edges if evidence.is_new)
+    )
 
 
 def _is_more_of_the_same(deviation: Deviation, ours: set[tuple[Direction, Peer]]) -> bool:
@@ -175,7 +196,7 @@ def is_by_rollout(deviation: Deviation) -> bool:
 
 def keeps_until(alert: Alert) -> float:
     """Event time after which it absorbs nothing any more."""
-    return alert.updated_at + (MERGE_WITHIN_S if alert.rollout_at is None else ROLLOUT_MERGE_S)
+    return alert.updated_at + (MERGE_WITHIN_S if alert.version_at is None else ROLLOUT_MERGE_S)
 
 
 def _main_peers(edges: tuple[EdgeEvidence, ...]) -> set[tuple[Direction, Peer]]:

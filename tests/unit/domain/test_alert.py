@@ -162,3 +162,33 @@ def test_new_edges_are_named_first_and_few() -> None:
     assert str(named[0].edge.peer) == "10.0.0.19"
     assert old not in named
     assert alerts.named_edges(opened(edges=(old, *new[:2])))[-1] == old
+
+
+ROLLED = float(T0 - 30)
+HOURS_LATER = T0 + 3 * 3600
+CHANGED = (evidence(DB, is_new=False, share=0.8), evidence(BILLING, share=0.2))
+
+
+@pytest.mark.parametrize(
+    ("what", "later", "is_absorbed"),
+    [
+        ("another hour, its edges in another order", {"edges": (evidence(BILLING, share=0.9),)}, True),
+        ("an edge the alert did not name", {"edges": (evidence(WEB, share=0.9),)}, False),
+        ("another family", {"families": (Family.FAN_OUT, Family.FAILURE)}, False),
+        ("more unusual than what was told", {"p": 1e-8}, False),
+        ("another rollout", {"rollout_at": ROLLED + 3600}, False),
+        ("no rollout", {"rollout_at": None}, False),
+    ],
+)
+def test_a_new_version_that_goes_on_as_it_began_is_one_alert(
+    what: str, later: dict[str, Any], is_absorbed: bool
+) -> None:
+    """Connections, volume and peers change together, and every hour shows them in another order."""
+    alert = opened(rollout_at=ROLLED, edges=CHANGED)
+    told: dict[str, Any] = {"rollout_at": ROLLED, "edges": (evidence(BILLING, share=0.9),), **later}
+    assert alerts.absorbs(alert, deviation(HOURS_LATER, **told)) is is_absorbed, what
+
+
+def test_without_a_rollout_hours_apart_are_two_alerts() -> None:
+    """What a version may do, nothing else may."""
+    assert not alerts.absorbs(opened(edges=CHANGED), deviation(HOURS_LATER, edges=(evidence(BILLING, share=0.9),)))
