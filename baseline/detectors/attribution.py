@@ -55,13 +55,20 @@ def of_voices(by_voice: Mapping[str, float]) -> dict[str, float]:
 
 
 def contributions(by_voice: Mapping[str, float]) -> dict[str, float]:
-    """``combine.total`` taken apart: each voice's part of the sum, and of the largest by ``of_largest``."""
+    """``combine.total`` taken apart: each voice's part of the sum, of the larger distance and of the largest of all.
+
+    A largest is shared by ``of_largest``, and Shapley's values of a sum are the sums of those of its terms.
+    """
     parts = {
         name: combine.WEIGHTS[name] * min(-float(np.log(p)) if np.isfinite(p) else 0.0, combine.STRONGEST)
         for name, p in by_voice.items()
     }
-    largest = of_largest(np.array([list(parts.values())]))[0]
-    return {
-        name: combine.AGREEMENT * part + (1 - combine.AGREEMENT) * float(of_max)
-        for (name, part), of_max in zip(parts.items(), largest, strict=True)
-    }
+    largest = _of_largest(parts)
+    heard = parts | _of_largest({name: part for name, part in parts.items() if name in combine.DISTANCES})
+    return {name: combine.AGREEMENT * heard[name] + (1 - combine.AGREEMENT) * largest[name] for name in parts}
+
+
+def _of_largest(parts: Mapping[str, float]) -> dict[str, float]:
+    """The largest of the parts, shared among them."""
+    shared = of_largest(np.array([list(parts.values())]))[0]
+    return {name: float(share) for name, share in zip(parts, shared, strict=True)}

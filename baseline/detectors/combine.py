@@ -26,7 +26,8 @@ WEIGHTS = {
     "edges": 1.0,
 }  # by judgement: the tail knows magnitude, the forest does not
 OF_RESIDUALS: tuple[Detector, ...] = (Tail(), Neighbours(), Forest())
-AGREEMENT = 0.3  # share of the other voices that adds to the strongest; by judgement
+AGREEMENT = 0.3  # share of the other witnesses that adds to the strongest; by judgement
+DISTANCES = ("tail", "neighbours")  # how far residuals lie, measured twice: one witness, or every odd window agrees
 STRONGEST = 30.0  # -ln p of one voice counts up to this
 
 
@@ -71,18 +72,22 @@ def voices(arrays: Arrays, rows: Rows) -> dict[str, FloatArray]:
 
 
 def total(by_voice: dict[str, FloatArray], *, weights: Arrays | None = None, rows: Rows | None = None) -> FloatArray:
-    """L: the strongest voice's w (-ln p) and a share of the others'; NaN when the tail is not ready.
+    """L: the strongest voice's w (-ln p) and a share of the other witnesses'; NaN when the tail is not ready.
 
-    A plain sum grows by every voice that merely nods, which widens its own calibration and dulls the strongest one.
+    A plain sum grows by every voice that merely nods, which widens its own calibration and dulls the strongest one. So
+    would two voices that agree nearly always: of DISTANCES only the stronger is heard, or new edges, which speak alone,
+    would have to be the more unusual.
     ``weights`` are what people's decisions take of the voices (``feedback.packed``), by the lines and residuals of
     ``rows``; without any nothing is taken.
     """
     said = {name: np.minimum(-np.log(np.where(np.isfinite(p), p, 1.0)), STRONGEST) for name, p in by_voice.items()}
     if weights and rows is not None:
         said = feedback.weighed(weights, said, lines=rows.workloads, leading=_leading(rows))
-    parts = np.stack([WEIGHTS[name] * nats for name, nats in said.items()])
-    strongest = parts.max(axis=0)
-    combined = strongest + AGREEMENT * (parts.sum(axis=0) - strongest)
+    parts = {name: WEIGHTS[name] * nats for name, nats in said.items()}
+    strongest = np.stack(list(parts.values())).max(axis=0)
+    heard = sum((nats for name, nats in parts.items() if name not in DISTANCES), np.zeros_like(strongest))
+    heard = heard + np.stack([nats for name, nats in parts.items() if name in DISTANCES]).max(axis=0)
+    combined = strongest + AGREEMENT * (heard - strongest)
     return np.where(np.isfinite(by_voice["tail"]), combined, np.nan)
 
 
