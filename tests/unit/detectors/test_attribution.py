@@ -60,6 +60,8 @@ def test_the_largest_is_shared_by_shapleys_value() -> None:
         {"tail": 1e-9, "forest": 1e-3, "edges": 1.0},
         {"tail": 0.5, "forest": float("nan"), "edges": 1e-6},
         {"tail": 1e-15, "forest": 1e-15, "edges": 1e-12},
+        {"tail": 1e-5, "neighbours": 1e-4, "forest": 1e-3, "edges": 1e-7},
+        {"tail": 1e-5, "neighbours": 1e-9, "forest": 1e-3, "edges": 1e-2},
     ],
 )
 def test_what_the_voices_add_is_the_combined_number(p: dict[str, float]) -> None:
