@@ -116,7 +116,10 @@ def show(found: dict[str, Any]) -> None:
     whole = sum(found["reading"].values())
     table.add_row("all", *(f"{whole + sum(found['fitting'][builder].values()):.1f}" for builder in BUILDERS))
     told = ", ".join(f"{builder} {found['minutes'][builder]:.1f} min" for builder in BUILDERS)
-    notes = [f"extrapolated to {found['fleet']:,} workloads on {CORES} cores: {told}", figures.told(found["circumstances"])]
+    notes = [
+        f"extrapolated to {found['fleet']:,} workloads on {CORES} cores: {told}",
+        figures.told(found["circumstances"]),
+    ]
     figures.show(table, notes)
 
 

@@ -13,6 +13,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from baseline.detectors import medians
+from baseline.detectors.medians import Cells, Groups
 from baseline.domain.units import DAY_S, HOUR_S
 from baseline.features.table import FloatArray, IntArray
 
@@ -66,14 +68,13 @@ def trace(
 
 def first_day(differences: FloatArray, workloads: IntArray, starts: IntArray, *, lines: int) -> FloatArray:
     """The median of each line's first day, (lines, width): where following begins when nothing came before."""
-    begins = np.zeros((lines, differences.shape[1]))
     order = np.lexsort((starts, workloads))
     bounds = np.searchsorted(workloads[order], np.arange(lines + 1))
-    for line in range(lines):
-        own = order[bounds[line] : bounds[line + 1]]
-        if len(own):
-            begins[line] = np.median(differences[own[starts[own] < starts[own[0]] + DAY_S]], axis=0)
-    return begins
+    firsts = starts[order[np.minimum(bounds[:-1], max(len(order) - 1, 0))]] if len(order) else np.zeros(lines)
+    is_first = starts[order] < firsts[workloads[order]] + DAY_S if lines else np.zeros(0, dtype=np.bool_)
+    first = order[is_first]
+    cells = Cells(order=first, bounds=np.searchsorted(workloads[first], np.arange(lines + 1)).astype(np.int64))
+    return medians.medians(differences, cells, Groups.single(lines))
 
 
 def trend(values: FloatArray, days: IntArray, moves: Mask) -> FloatArray:
@@ -85,9 +86,7 @@ def trend(values: FloatArray, days: IntArray, moves: Mask) -> FloatArray:
     if len(numbers) <= TREND_DAYS:
         return np.zeros_like(values)
     place = np.searchsorted(numbers, days[moves])
-    sums = np.zeros((len(numbers), values.shape[1]))
-    np.add.at(sums, place, values[moves])
-    daily = sums / np.bincount(place, minlength=len(numbers))[:, None]
+    daily = medians.sums(values[moves], place, len(numbers)) / np.bincount(place, minlength=len(numbers))[:, None]
     whole = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(daily, axis=0)])
     weekly = (whole[TREND_DAYS:] - whole[:-TREND_DAYS]) / TREND_DAYS
     middle = np.clip(np.searchsorted(numbers, days) - TREND_DAYS // 2, 0, len(weekly) - 1)

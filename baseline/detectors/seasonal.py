@@ -11,36 +11,30 @@ learned from values without their trend and stand at the last week's level, scal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors import level, recurring
+from baseline.detectors import hours, level, medians, recurring
+from baseline.detectors.medians import Cells, Groups
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.detectors.recurring import NEVER
-from baseline.detectors.robust import densest, median_mad
-from baseline.detectors.slots import around, by_slot, fold, slots_for
-from baseline.domain.units import HOUR_S
-from baseline.features import calendar, schema
+from baseline.detectors.robust import MAD_TO_SIGMA, densest, median_mad
+from baseline.detectors.slots import by_slot, fold, slots_for
+from baseline.features import schema
 from baseline.features.availability import masked
 from baseline.features.schema import Schema
 from baseline.features.table import FloatArray, IntArray
 
 __all__ = ["KNEE", "NEVER", "expected", "fit", "fold", "followed", "residuals", "slots_for"]
 
-K_TIME = 8.0  # strength of a parent level in time, in equivalents of HOUR_WEIGHT (C.3)
-HOUR_WEIGHT = 8.0  # what one day of one hour counts: its windows hang together, so not their number
 K_FLEET = 8.0  # most windows that the fleet's centre may weigh against a workload's own
 K_FLEET_SCALE = 240.0  # windows at which its own scale does
 RESIDUAL_LIMIT = 40.0  # residuals are clipped here; past it nothing more is learned from a number
 KNEE = 3.0  # residual given to anything up to the ceiling
 SHORT_DRIFT = 0.25  # scale added below a day of history, log units: how far a level may move by the next hours
 CEILING_SCALE = 0.35  # smallest scale above the ceiling, log units: what recurs varies by a factor of 1.4 at least
-K_SLOT_SCALE = 40.0  # strength of an hour's scale against a slot's, in hours: a MAD of eighteen hours is a rough guess
-NEAR_HOURS = 3  # a slot and the hours beside it
-FEWEST_NEAR = 5  # rows below which a slot's own scale says nothing
 Mask = npt.NDArray[np.bool_]
 
 
@@ -61,7 +55,7 @@ def fit(rows: Rows, keep: Mask, *, lines: int, slots: int) -> dict[str, npt.NDAr
     centres, spread = np.zeros((lines + 1, width)), np.zeros((lines + 1, width))
     for line, where in enumerate(places):
         if len(where):
-            centres[line], spread[line] = (median_mad if is_followed else densest)(values[where])
+            centres[line], spread[line] = _middle(values[where]) if is_followed else densest(values[where])
     _pool_centres(centres, spread, learned, noise=rows.schema.noise)
     shape = (lines + 1, slots, width)
     centre = np.broadcast_to(centres[:, None, :], shape).copy()
@@ -70,26 +64,27 @@ def fit(rows: Rows, keep: Mask, *, lines: int, slots: int) -> dict[str, npt.NDAr
     half_life_s, moved = 0.0, np.zeros((lines + 1, width))
     folded = fold(rows.slots, slots)
     if is_followed:
-        hours = [
-            _hours(values[where], folded[where], rows.days[where], centres[line], slots)
+        own = [
+            hours.centred(values, Cells.of(folded[where], slots).at(where), rows.days, centres[line])
             for line, where in enumerate(places)
         ]
-        for line, own in enumerate(hours):
-            centre[line] = own.centre
+        for line, found in enumerate(own):
+            centre[line] = found.centre
         rest, moved[:-1], half_life_s = _followed_best(rows, rows.values - centre[rows.workloads, folded], spread, keep)
         for line, where in enumerate(places):
-            spread[line] = median_mad(rest[where])[1] if len(where) else spread[line]
+            spread[line] = _middle(rest[where])[1] if len(where) else spread[line]
         _pool_spread(spread, learned)
-        for line, where in enumerate(places):
-            scale[line] = hours[line].scales(rest[where], rows.days[where], spread[line])
+        for line, found in enumerate(own):
+            scale[line] = found.scales(rest, spread[line])
     else:
         rest = rows.values - centre[rows.workloads, folded]
         _pool_spread(spread, learned)
         scale[:-1] = spread[:-1, None, :]
     for line, every in enumerate(everything):
-        habit = recurring.hourly(rest[every], rows.starts[every] // HOUR_S)[None, :]
+        habit = recurring.hourly(rest, every, rows.starts)[None, :]
         if is_followed:
-            habit = np.maximum(habit, recurring.by_hour(rest[every], folded[every], rows.days[every], slots))
+            cells = Cells.of(folded[every], slots).at(every)
+            habit = np.maximum(habit, recurring.by_hour(rest, cells, rows.days))
         ceiling[line] = np.maximum(centre[line] + habit, NEVER)
     scale = np.maximum(scale, 0.1 * spread[:, None, :] + 0.02)
     if not is_followed:
@@ -219,59 +214,7 @@ def _pool_spread(spread: FloatArray, learned: IntArray) -> None:
     spread[:-1] = np.sqrt((count * spread[:-1] ** 2 + K_FLEET_SCALE * within**2) / (count + K_FLEET_SCALE))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hours:
-    """The hours of one workload: centres, and how much weight each has against its parent's."""
-
-    of_slot: list[IntArray]
-    hour_apart: FloatArray  # (24, width), variance of the mixture of an hour and all hours
-    apart: FloatArray  # (slots, width)
-    centre: FloatArray  # (slots, width)
-
-    def scales(self, rest: FloatArray, days: IntArray, spread: FloatArray) -> FloatArray:
-        """Scale of each slot (slots, width), from what following left of the rows there and in the hours beside."""
-        count, hours = len(self.of_slot), calendar.HOURS
-        of_hour = [np.concatenate(self.of_slot[hour::hours]) for hour in range(hours)]
-        scale = np.empty((count, rest.shape[1]))
-        for hour in range(hours):
-            near = np.concatenate([of_hour[(hour + step) % hours] for step in (-1, 0, 1)])
-            parent = _mixed(rest[near], days[near], spread, self.hour_apart[hour], strength=K_TIME)
-            for slot in range(hour, count, hours):
-                near = around(self.of_slot, slot)
-                scale[slot] = _mixed(rest[near], days[near], parent, self.apart[slot], strength=K_SLOT_SCALE)
-        return scale
-
-
-def _mixed(rest: FloatArray, days: IntArray, parent: FloatArray, apart: FloatArray, *, strength: float) -> FloatArray:
-    """Own scale shrunk to the parent's, widened by how far the centres are apart."""
-    if len(rest) < FEWEST_NEAR:
-        return np.asarray(np.sqrt(parent**2 + apart))
-    hours = NEAR_HOURS * len(np.unique(days))
-    share = hours / (hours + strength)
-    return np.asarray(np.sqrt(share * median_mad(rest)[1] ** 2 + (1 - share) * parent**2 + apart))
-
-
-def _hours(values: FloatArray, slots: IntArray, days: IntArray, centre: FloatArray, count: int) -> _Hours:
-    """Centres of one workload's hours of the day and slots, each shrunk to the coarser one."""
-    of_slot, width = by_slot(slots, count), values.shape[1]
-    found = _Hours(
-        of_slot=of_slot, hour_apart=np.zeros((calendar.HOURS, width)), apart=np.zeros((count, width)),
-        centre=np.empty((count, width)),
-    )  # fmt: skip
-    for hour in range(calendar.HOURS):
-        here = np.concatenate(of_slot[hour :: calendar.HOURS])
-        found.hour_apart[hour], parent = _shrunk(values[here], days[here], centre)
-        for slot in range(hour, count, calendar.HOURS):
-            here = of_slot[slot]
-            found.apart[slot], found.centre[slot] = _shrunk(values[here], days[here], parent)
-    return found
-
-
-def _shrunk(values: FloatArray, days: IntArray, parent: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Variance of the mixture with the parent, and centre."""
-    if not len(values):
-        return np.zeros_like(parent), parent
-    own = np.median(values, axis=0)
-    weight = HOUR_WEIGHT * len(np.unique(days))
-    share = weight / (weight + K_TIME)
-    return share * (1 - share) * (own - parent) ** 2, share * own + (1 - share) * parent
+def _middle(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """``robust.median_mad``, compiled: the same numbers."""
+    centre, mad = medians.medians_mads(values, Cells.whole(len(values)), Groups.single(1))
+    return centre[0], MAD_TO_SIGMA * mad[0]
