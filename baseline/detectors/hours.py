@@ -1,4 +1,4 @@
-"""The hours of one workload: centres of hours of the day and slots, each shrunk to the coarser one, and their scales."""
+"""The hours of one workload: centres of hours of the day and slots, each shrunk to the coarser one, and scales."""
 
 from __future__ import annotations
 

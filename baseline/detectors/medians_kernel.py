@@ -57,7 +57,7 @@ def _middle_plain(held: FloatArray, count: int) -> float:
 
 def _medians_plain(  # noqa: PLR0913, PLR0917 -- compiled: arrays, not objects
     values: FloatArray, order: IntArray, cell_bounds: IntArray, members: IntArray, group_bounds: IntArray,
-    held: FloatArray, centre: FloatArray, mad: FloatArray, has_mad: bool,  # noqa: FBT001 -- compiled
+    held: FloatArray, centre: FloatArray, mad: FloatArray, has_mad: bool,
 ) -> None:  # fmt: skip
     width = values.shape[1]
     for group in range(len(group_bounds) - 1):
@@ -80,7 +80,7 @@ def _medians_plain(  # noqa: PLR0913, PLR0917 -- compiled: arrays, not objects
                 mad[group, column] = _middle_of(own, count)
 
 
-def _distinct_plain(  # noqa: PLR0913, PLR0917
+def _distinct_plain(
     numbers: IntArray, least: int, stamps: IntArray, order: IntArray, cell_bounds: IntArray, members: IntArray,
     group_bounds: IntArray, found: IntArray,
 ) -> None:  # fmt: skip

@@ -34,6 +34,7 @@ K_FLEET_SCALE = 240.0  # windows at which its own scale does
 RESIDUAL_LIMIT = 40.0  # residuals are clipped here; past it nothing more is learned from a number
 KNEE = 3.0  # residual given to anything up to the ceiling
 SHORT_DRIFT = 0.25  # scale added below a day of history, log units: how far a level may move by the next hours
+BLOCK = 1_024  # rows whose residuals are worked out at once: what fits near the processor
 CEILING_SCALE = 0.35  # smallest scale above the ceiling, log units: what recurs varies by a factor of 1.4 at least
 Mask = npt.NDArray[np.bool_]
 
@@ -107,13 +108,26 @@ def residuals(arrays: Arrays, rows: Rows) -> FloatArray:
     Normal is the table's centre moved by ``rows.levels``.
     """
     rows.check(arrays)
-    centre, scale, ceiling = expected(arrays, rows.workloads, rows.slots, of=rows.schema, levels=rows.levels)
-    excess = (rows.values - centre) / scale
-    over = (rows.values - ceiling) / np.maximum(scale, CEILING_SCALE)
+    found = np.empty_like(rows.values)
+    for begin in range(0, len(rows), BLOCK):
+        block = slice(begin, begin + BLOCK)
+        found[block] = _residuals(
+            arrays, rows.values[block], rows.workloads[block], rows.slots[block], of=rows.schema,
+            levels=rows.levels[block] if len(rows.levels) else None,
+        )  # fmt: skip
+    return found
+
+
+def _residuals(
+    arrays: Arrays, values: FloatArray, workloads: IntArray, slots: IntArray, *, of: Schema, levels: FloatArray | None
+) -> FloatArray:
+    centre, scale, ceiling = expected(arrays, workloads, slots, of=of, levels=levels)
+    excess = (values - centre) / scale
+    over = (values - ceiling) / np.maximum(scale, CEILING_SCALE)
     capped = np.minimum(excess, KNEE + np.maximum(over, 0.0))
     has_ceiling = ceiling > centre + KNEE * scale  # what recurs within the usual spread says nothing more
     found = np.clip(np.where(has_ceiling & (excess > KNEE), capped, excess), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
-    return found if "present" not in arrays else masked(found, arrays["present"][rows.workloads].astype(np.bool_))
+    return found if "present" not in arrays else masked(found, arrays["present"][workloads].astype(np.bool_))
 
 
 def expected(
@@ -141,14 +155,20 @@ def followed(arrays: Arrays, rows: Rows, moves: Mask, *, is_after: bool = False)
 
     is_after : begin where the fit ended, not with the rows' own first day.
     """
-    centre, scale, _ = expected(arrays, rows.workloads, rows.slots, of=rows.schema)
-    differences, half_life_s = rows.values - centre, float(arrays["half_life_s"][0])
+    half_life_s = float(arrays["half_life_s"][0])
     if half_life_s <= 0:
-        return np.zeros_like(differences)
+        return np.zeros_like(rows.values)
+    table = np.asarray(arrays["centre"], dtype=np.float64)
+    lines = np.where(rows.workloads == UNKNOWN, len(table) - 1, rows.workloads)
+    folded = fold(rows.slots, table.shape[1])
+    differences = rows.values - table[lines, folded]
+    scale = np.maximum(np.asarray(arrays["scale"], dtype=np.float64), rows.schema.noise)
+    scale = np.maximum(scale, small_number_noise(table, rows.schema)).reshape(-1, rows.schema.width)
     ends = np.asarray(arrays["moved"][:-1], dtype=np.float64)
     begins = ends if is_after else level.first_day(differences, rows.workloads, rows.starts, lines=len(ends))
     share = level.gain(level.spacing(rows.starts), half_life_s)
-    return level.trace(differences, scale, rows.workloads, rows.starts, moves, begins=begins, share=share)[0]
+    by_slot = (scale, lines * table.shape[1] + folded)
+    return level.trace(differences, by_slot, rows.workloads, rows.starts, moves, begins=begins, share=share)[0]
 
 
 def small_number_noise(centre: FloatArray, of: Schema = schema.PRODUCT) -> FloatArray:
@@ -172,20 +192,16 @@ def _followed_best(
     rows: Rows, differences: FloatArray, spread: FloatArray, keep: Mask
 ) -> tuple[FloatArray, FloatArray, float]:
     """What following leaves of the differences, where the level ends, and the half-life that leaves least."""
-    scale = np.maximum(spread[rows.workloads], rows.schema.noise)
+    scale = (np.maximum(spread, rows.schema.noise), rows.workloads)
     spacing_s = level.spacing(rows.starts)
     begins = level.first_day(differences, rows.workloads, rows.starts, lines=len(spread) - 1)
-    best, least = (differences, np.zeros_like(begins), 0.0), np.inf
-    for half_life_s in level.HALF_LIVES_S:
-        levels, ends = level.trace(
-            differences, scale, rows.workloads, rows.starts, keep,
-            begins=begins, share=level.gain(spacing_s, half_life_s),
-        )  # fmt: skip
-        rest = differences - levels
-        error = float(np.minimum(np.abs(rest) / scale, level.STEP).mean())
-        if error < least:
-            best, least = (rest, ends, float(half_life_s)), error
-    return best
+    shares = [level.gain(spacing_s, half_life_s) for half_life_s in level.HALF_LIVES_S]
+    errors = level.foretold(differences, scale, rows.workloads, rows.starts, keep, begins=begins, shares=shares)
+    best = int(np.argmin(errors))
+    levels, ends = level.trace(
+        differences, scale, rows.workloads, rows.starts, keep, begins=begins, share=shares[best]
+    )  # fmt: skip
+    return differences - levels, ends, float(level.HALF_LIVES_S[best])
 
 
 def _pool_centres(centres: FloatArray, spread: FloatArray, learned: IntArray, *, noise: FloatArray) -> None:
