@@ -17,6 +17,7 @@ import numpy.typing as npt
 from baseline.detectors import groups as peer_groups
 from baseline.detectors import rarity
 from baseline.detectors.edgeuse import EdgeUse, edge_hash, is_merged, merged, peer_hash
+from baseline.detectors.pool import Pool
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.domain.edge import EdgeKey
 from baseline.features.table import FloatArray, IntArray
@@ -164,9 +165,12 @@ class Edges:
 
     name = "edges"
 
-    def __init__(self, groups: IntArray | None = None) -> None:
-        """``groups`` : peer group of each line, whose habits are the prior of its own; the fleet's by default."""
-        self._groups = groups
+    def __init__(self, groups: IntArray | None = None, *, pool: Pool | None = None) -> None:
+        """``groups`` : peer group of each line, whose habits are the prior of its own; the fleet's by default.
+
+        pool : what the fleet and its groups do; found in the rows of the fit by default.
+        """
+        self._groups, self._pool = groups, pool
 
     def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
         """``rate`` (lines + 1,): probability of a window with a new edge; ``more``: of one more in it.
@@ -175,34 +179,38 @@ class Edges:
         workload's warm-up.
         """
         rows.check()
+        pool = Pool.whole(lines) if self._pool is None else self._pool
         windows, with_new, new = (np.zeros(lines) for _ in range(3))
         np.add.at(windows, rows.workloads, 1)
         np.add.at(with_new, rows.workloads, rows.fresh > 0)
         np.add.at(new, rows.workloads, rows.fresh)
-        pooled = (with_new.sum() + 0.5) / (windows.sum() + 1.0)
+        pooled = pool.of("pooled", lambda: (with_new.sum() + 0.5) / (windows.sum() + 1.0))
         # The typical workload, not the sum: one proxy would otherwise make new peers look common to a database.
         logs = np.log((with_new + pooled) / (windows + 1.0))
         typical = np.exp(np.mean(logs)) if lines else pooled
-        fleet_rate = max(float(typical), 0.5 / (windows.sum() + 1.0))
+        fleet_rate = pool.of("rate", lambda: max(float(typical), 0.5 / (windows.sum() + 1.0)))
         own_more = (new - with_new + MORE_EVENTS * MORE_PRIOR) / (new + MORE_EVENTS)
-        fleet_more = float(np.clip(np.median(own_more), *MORE_RANGE)) if lines else MORE_PRIOR
-        prior = self._prior(logs, windows, fleet_rate)
+        fleet_more = pool.of("more", lambda: float(np.clip(np.median(own_more), *MORE_RANGE)) if lines else MORE_PRIOR)
+        prior = self._prior(logs, windows, fleet_rate, pool)
         rate = (with_new + PRIOR_WINDOWS * prior) / (windows + PRIOR_WINDOWS)
         more = np.clip((new - with_new + MORE_EVENTS * fleet_more) / (new + MORE_EVENTS), *MORE_RANGE)
         return {
             "rate": np.append(rate, fleet_rate),
             "more": np.append(more, fleet_more),
             "windows": np.append(windows, windows.sum()),
-            "typical": _typical(rows),
+            "typical": pool.of("typical", lambda: _typical(rows)),
             "schema": rows.schema.mark.copy(),
         }
 
-    def _prior(self, logs: FloatArray, windows: FloatArray, fleet_rate: float) -> FloatArray:
+    def _prior(self, logs: FloatArray, windows: FloatArray, fleet_rate: float, pool: Pool) -> FloatArray:
         """The rate of each line's peers, (lines,): never below what their windows together could have shown."""
-        if self._groups is None:
+        groups = self._groups
+        if groups is None:
             return np.full(len(logs), fleet_rate)
-        shrunk = peer_groups.others_mean(logs, self._groups, prior=float(np.log(fleet_rate)), strength=GROUP_STRENGTH)
-        of_group = np.bincount(self._groups, weights=windows, minlength=1)[self._groups]
+        rates = pool.of("groups", lambda: peer_groups.Sums.of(logs, groups, lines=pool.lines))
+        seen = pool.of("group windows", lambda: peer_groups.Sums.of(windows, groups, lines=pool.lines))
+        shrunk = rates.others_mean(groups, lines=pool.lines, prior=float(np.log(fleet_rate)), strength=GROUP_STRENGTH)
+        of_group = np.maximum(seen.total(groups), windows)
         return np.asarray(np.maximum(np.exp(shrunk), 0.5 / (of_group + 1.0)))
 
     def score(self, arrays: Arrays, rows: Rows) -> FloatArray:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from baseline.detectors import hours, level, medians, recurring
 from baseline.detectors.medians import Cells, Groups
+from baseline.detectors.pool import Pool
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.detectors.recurring import NEVER
 from baseline.detectors.robust import MAD_TO_SIGMA, densest, median_mad
@@ -39,15 +40,17 @@ CEILING_SCALE = 0.35  # smallest scale above the ceiling, log units: what recurs
 Mask = npt.NDArray[np.bool_]
 
 
-def fit(rows: Rows, keep: Mask, *, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
+def fit(rows: Rows, keep: Mask, *, lines: int, slots: int, pool: Pool | None = None) -> dict[str, npt.NDArray[Any]]:
     """Tables of shape (lines + 1, slots, width), float32; the last line is the fleet's, for newcomers.
 
     keep : rows that teach centre and scale; the ceiling looks at all, because recurring is what odd things may do.
+    pool : what the fleet says; found in these rows by default.
 
     ``level`` (lines + 1, width) keeps the centre over all hours, ``learned`` (lines + 1,) the windows behind each line,
     ``moved`` (lines + 1, width) how far the followed level lies above the centre behind the last row, and
     ``half_life_s`` (1,) how slowly it is followed, 0 for not at all.
     """
+    pool = Pool.whole(lines) if pool is None else pool
     width, is_followed = rows.schema.width, slots > 1
     everything = by_slot(rows.workloads, lines)
     places = [where[keep[where]] for where in everything]
@@ -57,7 +60,7 @@ def fit(rows: Rows, keep: Mask, *, lines: int, slots: int) -> dict[str, npt.NDAr
     for line, where in enumerate(places):
         if len(where):
             centres[line], spread[line] = _middle(values[where]) if is_followed else densest(values[where])
-    _pool_centres(centres, spread, learned, noise=rows.schema.noise)
+    _pool_centres(centres, spread, learned, noise=rows.schema.noise, pool=pool)
     shape = (lines + 1, slots, width)
     centre = np.broadcast_to(centres[:, None, :], shape).copy()
     scale = np.broadcast_to(spread[:, None, :], shape).copy()
@@ -71,15 +74,16 @@ def fit(rows: Rows, keep: Mask, *, lines: int, slots: int) -> dict[str, npt.NDAr
         ]
         for line, found in enumerate(own):
             centre[line] = found.centre
-        rest, moved[:-1], half_life_s = _followed_best(rows, rows.values - centre[rows.workloads, folded], spread, keep)
+        differences = rows.values - centre[rows.workloads, folded]
+        rest, moved[:-1], half_life_s = _followed_best(rows, differences, spread, keep, pool)
         for line, where in enumerate(places):
             spread[line] = _middle(rest[where])[1] if len(where) else spread[line]
-        _pool_spread(spread, learned)
+        _pool_spread(spread, learned, pool)
         for line, found in enumerate(own):
             scale[line] = found.scales(rest, spread[line])
     else:
         rest = rows.values - centre[rows.workloads, folded]
-        _pool_spread(spread, learned)
+        _pool_spread(spread, learned, pool)
         scale[:-1] = spread[:-1, None, :]
     for line, every in enumerate(everything):
         habit = recurring.hourly(rest, every, rows.starts)[None, :]
@@ -189,28 +193,38 @@ def _without_trend(rows: Rows, keep: Mask, everything: list[IntArray]) -> FloatA
 
 
 def _followed_best(
-    rows: Rows, differences: FloatArray, spread: FloatArray, keep: Mask
+    rows: Rows, differences: FloatArray, spread: FloatArray, keep: Mask, pool: Pool
 ) -> tuple[FloatArray, FloatArray, float]:
     """What following leaves of the differences, where the level ends, and the half-life that leaves least."""
     scale = (np.maximum(spread, rows.schema.noise), rows.workloads)
-    spacing_s = level.spacing(rows.starts)
+    spacing_s = pool.of("spacing_s", lambda: level.spacing(rows.starts))
     begins = level.first_day(differences, rows.workloads, rows.starts, lines=len(spread) - 1)
     shares = [level.gain(spacing_s, half_life_s) for half_life_s in level.HALF_LIVES_S]
-    errors = level.foretold(differences, scale, rows.workloads, rows.starts, keep, begins=begins, shares=shares)
-    best = int(np.argmin(errors))
+
+    def foretells_best() -> int:
+        errors = level.foretold(differences, scale, rows.workloads, rows.starts, keep, begins=begins, shares=shares)
+        return int(np.argmin(errors))
+
+    best = pool.of("half life", foretells_best)
     levels, ends = level.trace(
         differences, scale, rows.workloads, rows.starts, keep, begins=begins, share=shares[best]
     )  # fmt: skip
     return differences - levels, ends, float(level.HALF_LIVES_S[best])
 
 
-def _pool_centres(centres: FloatArray, spread: FloatArray, learned: IntArray, *, noise: FloatArray) -> None:
+def _pool_centres(
+    centres: FloatArray, spread: FloatArray, learned: IntArray, *, noise: FloatArray, pool: Pool
+) -> None:  # fmt: skip
     """Shrink every workload's centre to the fleet's; the fleet's own line gets a scale of how workloads differ, too."""
     known = learned > 0
-    if not known.any():
+
+    def typical() -> tuple[FloatArray, FloatArray, FloatArray] | None:
+        return (*median_mad(centres[known]), np.median(spread[known], axis=0)) if known.any() else None
+
+    found = pool.of("centres", typical)
+    if found is None:
         return
-    fleet, between = median_mad(centres[known])
-    within = np.median(spread[known], axis=0)
+    fleet, between, within = found
     centres[-1], spread[-1] = fleet, np.sqrt(within**2 + between**2)
     count = learned[:-1, None].astype(np.float64)
     own = np.where(known[:-1, None], centres[:-1], fleet)
@@ -219,13 +233,13 @@ def _pool_centres(centres: FloatArray, spread: FloatArray, learned: IntArray, *,
     centres[:-1] = (count * own + strength * fleet) / (count + strength)
 
 
-def _pool_spread(spread: FloatArray, learned: IntArray) -> None:
+def _pool_spread(spread: FloatArray, learned: IntArray, pool: Pool) -> None:
     """Shrink every workload's scale to the typical workload's."""
     known = learned > 0
-    if not known.any():
+    within = pool.of("spread", lambda: np.median(spread[known], axis=0) if known.any() else None)
+    if within is None:
         spread[:] = 1.0
         return
-    within = np.median(spread[known], axis=0)
     count = learned[:-1, None].astype(np.float64)
     spread[:-1] = np.sqrt((count * spread[:-1] ** 2 + K_FLEET_SCALE * within**2) / (count + K_FLEET_SCALE))
 
