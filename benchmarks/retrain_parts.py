@@ -17,7 +17,7 @@ from baseline.services import train
 
 PARTS: tuple[tuple[str, Any, str], ...] = (
     ("rows", train, "rows_of"),
-    ("rows", train, "_data_hash"),
+    ("rows", train, "data_hash"),
     ("seasonal", seasonal, "fit"),
     ("level", level, "trace"),
     ("level", level, "first_day"),

@@ -22,7 +22,7 @@ from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.domain.edge import EdgeKey
 from baseline.features.table import FloatArray, IntArray
 
-__all__ = ["EdgeUse", "Edges", "edge_hash", "fit_edges", "fresh_in_training", "known", "merged", "peer_hash"]
+__all__ = ["EdgeUse", "Edges", "News", "edge_hash", "fit_edges", "fresh_in_training", "known", "merged", "peer_hash"]
 
 Hashes = npt.NDArray[np.uint64]
 MOST_EDGES = 4096  # of one workload that a set keeps; the longest used ones
@@ -137,24 +137,48 @@ class Firsts:
     settled: dict[int, npt.NDArray[np.bool_]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What each line's uses were worth when they began: ``weights`` (``rarity``) and ``is_news`` a line, (uses,).
+
+    Found over the whole fleet, kept line by line.
+    """
+
+    weights: Sequence[FloatArray]
+    is_news: Sequence[npt.NDArray[np.bool_]]  # False for far ends that so many use
+
+    @classmethod
+    def of(cls, uses: Sequence[Sequence[EdgeUse]], groups: IntArray) -> News:
+        """Of everybody's uses."""
+        hashes = [np.array([edge_hash(use.key) for use in own], dtype=np.uint64) for own in uses]
+        common = _common(hashes)
+        return cls(weights=rarity.at_first_use(uses, groups), is_news=[~_member(common, own) for own in hashes])
+
+    def pick(self, lines: Sequence[int]) -> News:
+        """Of some lines, which are then numbered from 0."""
+        return News(weights=[self.weights[line] for line in lines], is_news=[self.is_news[line] for line in lines])
+
+
 def fresh_in_training(
-    starts: Mapping[int, IntArray], horizon_s: int, uses: Sequence[Sequence[EdgeUse]], groups: IntArray
-) -> Firsts:
-    """What ``score`` would have found new in the windows that are learned from, had it judged them then."""
-    weights = rarity.at_first_use(uses, groups)
-    common = set(_common([np.array([edge_hash(use.key) for use in own], dtype=np.uint64) for own in uses]).tolist())
+    starts: Mapping[int, IntArray], horizon_s: int, uses: Sequence[Sequence[EdgeUse]], groups: IntArray,
+    *, news: News | None = None,
+) -> Firsts:  # fmt: skip
+    """What ``score`` would have found new in the windows that are learned from, had it judged them then.
+
+    news : of these lines, where they are not the whole fleet.
+    """
+    news = News.of(uses, groups) if news is None else news
     found = Firsts(counts={}, rarity={}, settled={})
     for line, own in starts.items():
         begun = own[0] + WARM_UP * (own[-1] + horizon_s - own[0]) if len(own) else 0.0
         settled = found.settled[line] = own >= begun
         counts, most = found.counts[line], found.rarity[line] = np.zeros(len(own), dtype=np.int64), np.zeros(len(own))
         first = np.array([use.first_seen for use in uses[line]], dtype=np.float64)
-        is_news = np.array([edge_hash(use.key) not in common for use in uses[line]], dtype=np.bool_)
         place = np.searchsorted(own, first, side="right") - 1
         inside = (place >= 0) & (first < own[np.maximum(place, 0)] + horizon_s) if len(own) else place >= 0
-        inside &= is_news
+        inside &= news.is_news[line]
         np.add.at(counts, place[inside], 1)
-        np.maximum.at(most, place[inside], weights[line][inside])
+        np.maximum.at(most, place[inside], news.weights[line][inside])
         counts[~settled] = 0
         most[counts == 0] = 1.0
     return found

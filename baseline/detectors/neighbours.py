@@ -108,7 +108,7 @@ def _among(keys: IntArray, reference: IntArray) -> IntArray:
     """Where each row stands in a reference by its line and start, (n,); NOBODY where it does not."""
     places = {(line, start): place for place, (line, start) in enumerate(reference.tolist())}
     found = np.full(len(keys), NOBODY, dtype=np.int64)
-    near = np.flatnonzero(np.isin(keys[:, 1], reference[:, 1]))
+    near = np.flatnonzero(np.isin(keys[:, 0], reference[:, 0]) & np.isin(keys[:, 1], reference[:, 1]))
     found[near] = [places.get((line, start), NOBODY) for line, start in keys[near].tolist()]
     return found
 
