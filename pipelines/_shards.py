@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from baseline.adapters.history import ParquetHistory
 from baseline.detectors.edgeuse import EdgeUse
+from baseline.detectors.feedback import Weights
 from baseline.detectors.fitted import FittedSet
 from baseline.detectors.groups import Labels
 from baseline.detectors.pool import Known
@@ -17,6 +18,8 @@ from baseline.domain.workload import WorkloadId
 from baseline.features import schema
 from baseline.services import shards, train
 from baseline.services.train import Exclusion, Files, Recipe
+
+Taught = Callable[[Sequence[WorkloadId]], Mapping[WorkloadId, Weights]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +45,13 @@ class Source:
 
 
 def fit(
-    source: Source, *, count: int, sample: int, jobs: int, seed: int, now: float, previous: FittedSet | None
-) -> tuple[Manifest, Files]:
+    source: Source, *, count: int, sample: int, jobs: int, seed: int, now: float, previous: FittedSet | None,
+    taught: Taught,
+) -> tuple[Manifest, Files]:  # fmt: skip
     """Survey, sample, shards, one set: the same bytes for any number of jobs.
 
-    count : of shards. sample : workloads that speak for the fleet, at most.
+    count : of shards. sample : workloads that speak for the fleet, at most. taught : what decisions take of the voices
+    of workloads.
     """
     from joblib import Parallel, delayed
 
@@ -62,7 +67,9 @@ def fit(
     for own, seen in parallel(delayed(_edges)(source, share) for share in shares):
         uses += own
         labels |= seen
-    survey = shards.surveyed(workloads, uses, labels, recipe=recipe, since=since, until=source.until)
+    survey = shards.surveyed(
+        workloads, uses, labels, recipe=recipe, since=since, until=source.until, weights=taught(workloads)
+    )
     known = _pools(source, survey.sample(sample, seed=seed), seed)
     fitted = parallel(delayed(_fit_shard)(source, share, known, seed) for share in survey.shares(count))
     return shards.joined(survey, list(fitted), recipe=recipe, now=now, previous=previous)

@@ -9,17 +9,19 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from baseline.adapters.history import ParquetHistory
 from baseline.adapters.shelf import FolderShelf
+from baseline.detectors.feedback import Weights
 from baseline.detectors.fitted import FittedSet
 from baseline.domain.errors import BaselineError, GateRefused
 from baseline.domain.modelset import Alias, Manifest
 from baseline.domain.units import parse_rfc3339, rfc3339
+from baseline.domain.workload import WorkloadId
 from baseline.features import schema
 from baseline.services.movement import current
 from baseline.services.shards import SAMPLE
@@ -98,14 +100,20 @@ def fitted(
     source: Source, args: argparse.Namespace, *, now: float, before: FittedSet | None
 ) -> tuple[Manifest, Files]:  # fmt: skip
     """All at once, or shard by shard."""
+
+    def taught(workloads: Sequence[WorkloadId]) -> Mapping[WorkloadId, Weights]:
+        return weights(args.books, workloads) if args.books else {}
+
     if args.shards > 0:
         return fit(
-            source, count=args.shards, sample=args.sample, jobs=args.jobs, seed=args.seed, now=now, previous=before
-        )
+            source, count=args.shards, sample=args.sample, jobs=args.jobs, seed=args.seed, now=now, previous=before,
+            taught=taught,
+        )  # fmt: skip
     lesson = read_jobs(
         source.url, recipe=source.recipe, since=source.since, until=source.until, jobs=args.jobs,
         exclude=source.exclude,
     )  # fmt: skip
+    lesson = replace(lesson, weights=taught(lesson.workloads))
     return fit_lesson(lesson, recipe=source.recipe, now=now, seed=args.seed, previous=before)
 
 

@@ -70,9 +70,7 @@ def fit(
     return {"quantiles": quantiles, "tails": tails, "ready": np.array([int(fleet is not None)], dtype=np.int64)}
 
 
-def _fleet(
-    scores: FloatArray, marks: IntArray, elder: Arrays | None, trimmed: float
-) -> tuple[FloatArray, FloatArray]:
+def _fleet(scores: FloatArray, marks: IntArray, elder: Arrays | None, trimmed: float) -> tuple[FloatArray, FloatArray]:
     """Quantiles and tail of everybody, shrunk to the elder's."""
     quantiles, tail = _distribution(scores, marks, trimmed)
     if elder is not None and int(elder["ready"][0]):

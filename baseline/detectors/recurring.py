@@ -32,7 +32,7 @@ def by_hour(excess: FloatArray, cells: Cells, days: IntArray) -> FloatArray:
     on its first Saturday. With hours of the week, its kind of day decides first.
     """
     count = len(cells)
-    near, alike = _near(count), _alike(count)
+    near, alike = near_slots(count), _alike(count)
     if count == calendar.SLOTS:
         return _recurring(excess, cells, days, alike)[_kinds(count)]
     is_young = medians.distinct(days, cells, Groups.single(count)) < 2
@@ -61,11 +61,6 @@ def _recurring(excess: FloatArray, cells: Cells, days: IntArray, groups: Groups)
     """What the daily maxima reach on a tenth of the days, on two at least: an odd day a month is no habit."""
     place = np.maximum(2, np.rint(HABIT * medians.distinct(days, cells, groups))).astype(np.int64)
     return medians.ranked_maxima(excess, days, cells, groups, place, without=NEVER)
-
-
-@lru_cache
-def _near(count: int) -> Groups:
-    return near_slots(count)
 
 
 @lru_cache

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors import hours, level, medians, recurring
-from baseline.detectors.medians import Cells, Groups
+from baseline.detectors import hours, level, recurring
+from baseline.detectors.medians import Cells
 from baseline.detectors.pool import Pool
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.detectors.recurring import NEVER
-from baseline.detectors.robust import MAD_TO_SIGMA, densest, median_mad
+from baseline.detectors.robust import densest, median_mad
 from baseline.detectors.slots import by_slot, fold, slots_for
 from baseline.features import schema
 from baseline.features.availability import masked
@@ -54,33 +54,37 @@ def fit(rows: Rows, keep: Mask, *, lines: int, slots: int, pool: Pool | None = N
     width, is_followed = rows.schema.width, slots > 1
     everything = by_slot(rows.workloads, lines)
     places = [where[keep[where]] for where in everything]
-    values = _without_trend(rows, keep, everything) if is_followed else rows.values
+    folded = fold(rows.slots, slots)
+    by_hour = [Cells.of(folded[where], slots).at(where) for where in places] if is_followed else []
+    own: list[hours.Medians] = []
+    if is_followed:
+        values = _without_trend(rows, keep, everything)
+        own = [hours.medians_of(values, cells, rows.days) for cells in by_hour]
     learned = np.array([*(len(where) for where in places), 0], dtype=np.int64)
     centres, spread = np.zeros((lines + 1, width)), np.zeros((lines + 1, width))
     for line, where in enumerate(places):
         if len(where):
-            centres[line], spread[line] = _middle(values[where]) if is_followed else densest(values[where])
+            centres[line], spread[line] = (
+                (own[line].middle, own[line].spread) if is_followed else densest(rows.values[where])
+            )
     _pool_centres(centres, spread, learned, noise=rows.schema.noise, pool=pool)
     shape = (lines + 1, slots, width)
     centre = np.broadcast_to(centres[:, None, :], shape).copy()
     scale = np.broadcast_to(spread[:, None, :], shape).copy()
     ceiling = np.full(shape, NEVER)
     half_life_s, moved = 0.0, np.zeros((lines + 1, width))
-    folded = fold(rows.slots, slots)
     if is_followed:
-        own = [
-            hours.centred(values, Cells.of(folded[where], slots).at(where), rows.days, centres[line])
-            for line, where in enumerate(places)
-        ]
-        for line, found in enumerate(own):
-            centre[line] = found.centre
+        found = [hours.centred(medians, centres[line]) for line, medians in enumerate(own)]
+        for line, one in enumerate(found):
+            centre[line] = one.centre
         differences = rows.values - centre[rows.workloads, folded]
         rest, moved[:-1], half_life_s = _followed_best(rows, differences, spread, keep, pool)
+        widths = [hours.widths_of(rest, cells, rows.days) for cells in by_hour]
         for line, where in enumerate(places):
-            spread[line] = _middle(rest[where])[1] if len(where) else spread[line]
+            spread[line] = widths[line].spread if len(where) else spread[line]
         _pool_spread(spread, learned, pool)
-        for line, found in enumerate(own):
-            scale[line] = found.scales(rest, spread[line])
+        for line, one in enumerate(found):
+            scale[line] = hours.scales(widths[line], one, spread[line])
     else:
         rest = rows.values - centre[rows.workloads, folded]
         _pool_spread(spread, learned, pool)
@@ -242,9 +246,3 @@ def _pool_spread(spread: FloatArray, learned: IntArray, pool: Pool) -> None:
         return
     count = learned[:-1, None].astype(np.float64)
     spread[:-1] = np.sqrt((count * spread[:-1] ** 2 + K_FLEET_SCALE * within**2) / (count + K_FLEET_SCALE))
-
-
-def _middle(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """``robust.median_mad``, compiled: the same numbers."""
-    centre, mad = medians.medians_mads(values, Cells.whole(len(values)), Groups.single(1))
-    return centre[0], MAD_TO_SIGMA * mad[0]

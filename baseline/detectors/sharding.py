@@ -36,6 +36,8 @@ def joined(parts: Sequence[Arrays]) -> dict[str, npt.NDArray[Any]]:
     found["neighbours.bounds"] = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *sizes]))
     windows = np.concatenate([part["edges.windows"][:-1] for part in parts])
     found["edges.windows"] = np.append(windows, windows.sum())
+    for name in (name for name in last if name.startswith("weights.")):  # newcomers have none
+        found[name] = np.concatenate([part[name] for part in parts])
     return found | combine.named(_FOREST, _forests([combine.under(part, _FOREST) for part in parts]))
 
 

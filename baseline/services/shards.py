@@ -18,8 +18,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors import codec, sharding
+from baseline.detectors import codec, feedback, sharding
 from baseline.detectors.edges import EdgeUse, News
+from baseline.detectors.feedback import Weights
 from baseline.detectors.fit import fit_horizon
 from baseline.detectors.fitted import FLEET_FILE, FittedSet, horizon_file
 from baseline.detectors.groups import Labels, group_ids
@@ -46,6 +47,7 @@ class Share:
     uses: Sequence[Sequence[EdgeUse]]
     groups: IntArray
     given: npt.NDArray[np.bool_]  # features of their logs, (lines + 1, width); the last line is the fleet's
+    weights: Arrays  # what decisions take of their voices (``feedback.packed``)
     news: News
     since: float
     until: float
@@ -59,6 +61,7 @@ class Survey:
     lesson: Lesson  # without windows
     groups: IntArray
     given: npt.NDArray[np.bool_]
+    weights: Arrays
     news: News
 
     def share(self, lines: Sequence[int]) -> Share:
@@ -69,6 +72,7 @@ class Survey:
             uses=[lesson.uses[line] for line in lines], groups=self.groups[chosen],
             given=self.given[np.append(chosen, -1)], news=self.news.pick(lines), since=lesson.since,
             until=lesson.until, calibrate_from=lesson.calibrate_from,
+            weights={name: array[chosen] for name, array in self.weights.items()},
         )  # fmt: skip
 
     def shares(self, count: int) -> list[Share]:
@@ -98,6 +102,7 @@ class Shard:
 def surveyed(
     workloads: Sequence[WorkloadId], uses: Sequence[Sequence[EdgeUse]], labels: Mapping[WorkloadId, Labels],
     *, recipe: Recipe, since: float, until: float, calibrate_from: float | None = None,
+    weights: Mapping[WorkloadId, Weights] | None = None,
 ) -> Survey:  # fmt: skip
     """Of all workloads with windows in the interval.
 
@@ -112,7 +117,8 @@ def surveyed(
     )  # fmt: skip
     groups = group_ids(lesson.workloads, labels)
     given = train.given_features(lesson.workloads, lesson.uses, recipe)
-    return Survey(lesson=lesson, groups=groups, given=given, news=News.of(lesson.uses, groups))
+    packed = feedback.packed([(weights or {}).get(workload, {}) for workload in lesson.workloads])
+    return Survey(lesson=lesson, groups=groups, given=given, weights=packed, news=News.of(lesson.uses, groups))
 
 
 def pools(sample: Share, tables: Tables, *, recipe: Recipe, seed: int) -> dict[int, Known]:
@@ -132,7 +138,8 @@ def pools(sample: Share, tables: Tables, *, recipe: Recipe, seed: int) -> dict[i
         pool = Pool(lines=sample.lines, fleet_lines=sample.fleet_lines)
         arrays = fit_horizon(
             rows, lines=len(sample.workloads), seed=seed, settled=settled, calibrate_from=sample.calibrate_from,
-            elder=elder, builder=recipe.builder, groups=sample.groups, present=sample.given, pool=pool,
+            elder=elder, builder=recipe.builder, groups=sample.groups, present=sample.given,
+            weights=sample.weights, pool=pool,
         )  # fmt: skip
         elder = arrays if arrays["ready"][0] else elder
         found[horizon] = pool.known
@@ -152,7 +159,7 @@ def fit_shard(share: Share, tables: Tables, known: Mapping[int, Known], *, recip
             horizons[horizon] = fit_horizon(
                 rows, lines=len(share.workloads), seed=seed, settled=settled, calibrate_from=share.calibrate_from,
                 builder=recipe.builder, groups=share.groups, present=share.given,
-                pool=Pool.told(known[horizon], lines=share.lines, fleet_lines=share.fleet_lines),
+                weights=share.weights, pool=Pool.told(known[horizon], lines=share.lines, fleet_lines=share.fleet_lines),
             )  # fmt: skip
     return Shard(
         horizons=horizons, windows=windows, first_seen=train.first_seen(lesson), hours=train.hours_seen(lesson),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from baseline.detectors import medians
-from baseline.detectors.medians import Cells, Groups
+from baseline.detectors.medians import Cells, Groups, Sorted
 
 RNG = np.random.default_rng(5)
 CELLS = Cells.of(RNG.integers(0, 7, 300), 8)  # the last cell stays empty
@@ -36,6 +36,9 @@ def test_medians_and_mads_are_bit_for_bit_numpys(kind: str) -> None:
         expected = np.median(own, axis=0) if len(own) else np.zeros(5)
         assert np.array_equal(centre[group], expected)
         assert np.array_equal(mad[group], np.median(np.abs(own - expected), axis=0) if len(own) else np.zeros(5))
+    by_search = Sorted.of(values, CELLS).medians_mads(GROUPS)
+    assert np.array_equal(by_search[0], centre)
+    assert np.array_equal(by_search[1], mad)
 
 
 def test_a_million_equal_values_are_no_harder_than_others() -> None:

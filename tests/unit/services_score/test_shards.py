@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -33,7 +34,7 @@ def surveyed(whole: Lesson, order: Sequence[int] | None = None) -> shards.Survey
     lines = range(len(whole.workloads)) if order is None else order
     return shards.surveyed(
         [whole.workloads[line] for line in lines], [whole.uses[line] for line in lines], whole.labels, recipe=RECIPE,
-        since=whole.since, until=whole.until,
+        since=whole.since, until=whole.until, weights=whole.weights,
     )  # fmt: skip
 
 
@@ -65,6 +66,15 @@ def test_one_shard_of_a_whole_sample_is_the_fit_of_everything_byte_for_byte(hour
     manifest, found = fitted(whole, count=1)
     assert found == files
     assert manifest == expected
+
+
+def test_what_decisions_taught_of_some_workloads_reaches_their_shards() -> None:
+    """Weights of one workload's voices, joined in order of line."""
+    whole = lesson()
+    taught = replace(whole, weights={whole.workloads[2]: {"voice:tail": 0.6}})
+    files = train.fit_lesson(taught, recipe=RECIPE, now=UNTIL, seed=1)[1]
+    assert fitted(taught, count=1)[1] == fitted(taught, count=4)[1] == files
+    assert files != train.fit_lesson(whole, recipe=RECIPE, now=UNTIL, seed=1)[1]
 
 
 def test_the_number_of_shards_changes_no_byte() -> None:
