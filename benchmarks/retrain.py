@@ -11,14 +11,18 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import numpy as np
 from rich.table import Table
 
 from baseline.adapters.history import ParquetHistory
 from baseline.detectors.forest import BUILDERS, Builder
+from baseline.detectors.pool import Pool
 from baseline.features import schema
 from baseline.services.train import Recipe, fit_lesson, read
 from benchmarks import figures, retrain_parts
@@ -49,7 +53,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     about = figures.circumstances(*PACKAGES)
     reading = read_ms(Fleet(workloads=args.read, days=args.days, seed=args.seed))
     by_builder = {
-        builder: fit_ms(Fleet(workloads=args.workloads, days=args.days, seed=args.seed), builder=builder)
+        builder: fit_ms(
+            Fleet(workloads=args.workloads, days=args.days, seed=args.seed), builder=builder, fleet_lines=args.fleet
+        )
         for builder in BUILDERS
     }
     return {
@@ -69,14 +75,21 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def fit_ms(fleet: Fleet, *, builder: Builder) -> dict[str, float]:
-    """Milliseconds of CPU a workload, by part."""
+@contextmanager
+def as_part_of(fleet_lines: int) -> Iterator[None]:
+    """Fits share references and rows to judge among so many workloads."""
+    with mock.patch.object(Pool, "whole", lambda lines: Pool(lines=np.arange(lines), fleet_lines=fleet_lines)):
+        yield
+
+
+def fit_ms(fleet: Fleet, *, builder: Builder, fleet_lines: int) -> dict[str, float]:
+    """Milliseconds of CPU a workload, by part, where it is one of ``fleet_lines``."""
     recipe = Recipe(horizons_s=(HORIZON_S,), builder=builder)
     warm = Fleet(workloads=2, days=fleet.days, seed=fleet.seed + 1)
     fit_lesson(warm.lesson(), recipe=recipe, now=0.0, seed=1)  # compiles, imports
     lesson = fleet.lesson()
     clock = retrain_parts.Clock()
-    with retrain_parts.watched(clock):
+    with retrain_parts.watched(clock), as_part_of(fleet_lines):
         clock.start()
         fit_lesson(lesson, recipe=recipe, now=0.0, seed=1)
         clock.stop()
@@ -116,10 +129,8 @@ def show(found: dict[str, Any]) -> None:
     whole = sum(found["reading"].values())
     table.add_row("all", *(f"{whole + sum(found['fitting'][builder].values()):.1f}" for builder in BUILDERS))
     told = ", ".join(f"{builder} {found['minutes'][builder]:.1f} min" for builder in BUILDERS)
-    notes = [
-        f"extrapolated to {found['fleet']:,} workloads on {CORES} cores: {told}",
-        figures.told(found["circumstances"]),
-    ]
+    whole_fleet = f"extrapolated to {found['fleet']:,} workloads on {CORES} cores: {told}"
+    notes = [whole_fleet, figures.told(found["circumstances"])]
     figures.show(table, notes)
 
 

@@ -40,7 +40,9 @@ class Fleet:
     def ids(self) -> list[WorkloadId]:
         """Workloads in order of key."""
         return [
-            WorkloadId("c", f"space-{number * NAMESPACES // self.workloads:02d}", f"app-{number:05d}", OwnerKind.DEPLOYMENT)
+            WorkloadId(
+                "c", f"space-{number * NAMESPACES // self.workloads:02d}", f"app-{number:05d}", OwnerKind.DEPLOYMENT
+            )
             for number in range(self.workloads)
         ]  # fmt: skip
 
