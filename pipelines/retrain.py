@@ -9,23 +9,28 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from baseline.adapters.history import ParquetHistory
 from baseline.adapters.shelf import FolderShelf
+from baseline.detectors.feedback import Weights
+from baseline.detectors.fitted import FittedSet
 from baseline.domain.errors import BaselineError, GateRefused
 from baseline.domain.modelset import Alias, Manifest
 from baseline.domain.units import parse_rfc3339, rfc3339
+from baseline.domain.workload import WorkloadId
 from baseline.features import schema
 from baseline.services.movement import current
-from baseline.services.train import Exclusion, Lesson, Recipe, fit_lesson, gathered, read_part
+from baseline.services.shards import SAMPLE
+from baseline.services.train import Exclusion, Files, Lesson, Recipe, fit_lesson, gathered, read_part
 from pipelines._backends import BACKENDS, workers
 from pipelines._books import confirmed, weights
 from pipelines._recipe import read_recipe
 from pipelines._report import write_json
+from pipelines._shards import Source, fit
 
 OK, FAILED, REFUSED = 0, 1, 3
 
@@ -43,7 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--since", type=parse_rfc3339, help="learn from then on (RFC 3339; default: the recipe's days)")
     parser.add_argument("--until", type=parse_rfc3339, help="learn up to then (default: now)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes that read history")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that read history, and fit shards")
+    parser.add_argument(
+        "--shards", type=int, default=0,
+        help="fit the fleet in so many parts, each in as much memory as it needs (default: all at once)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sample", type=int, default=SAMPLE, help=f"workloads that speak for the fleet with --shards ({SAMPLE})"
+    )
     parser.add_argument("--time-zone", help="IANA zone of the hours of the week (default: the recipe's)")
     parser.add_argument(
         "--backend", choices=BACKENDS, default="loky", help="where they run: here, or on a cluster of Dask or Ray"
@@ -63,13 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         until = args.until if args.until is not None else now
         since = args.since if args.since is not None else until - recipe.history_days * 86_400
         exclude = confirmed(args.books) if args.books else []
-        with workers(args.backend, jobs=args.jobs, address=args.cluster):
-            lesson = read_jobs(args.history, recipe=recipe, since=since, until=until, jobs=args.jobs, exclude=exclude)
-        if args.books:
-            lesson = replace(lesson, weights=weights(args.books, lesson.workloads))
         shelf = FolderShelf(args.shelf)
         before = None if args.accept_drift else current(shelf)
-        manifest, files = fit_lesson(lesson, recipe=recipe, now=now, seed=args.seed, previous=before)
+        source = Source(url=args.history, recipe=recipe, since=since, until=until, exclude=exclude)
+        with workers(args.backend, jobs=args.jobs, address=args.cluster):
+            manifest, files = fitted(source, args, now=now, before=before)
         shelf.put(manifest, files)
         shelf.point(Alias.CANDIDATE, manifest.id)
     except GateRefused as error:
@@ -84,6 +94,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.report:
         write_json(args.report, found)
     return OK
+
+
+def fitted(
+    source: Source, args: argparse.Namespace, *, now: float, before: FittedSet | None
+) -> tuple[Manifest, Files]:  # fmt: skip
+    """All at once, or shard by shard."""
+
+    def taught(workloads: Sequence[WorkloadId]) -> Mapping[WorkloadId, Weights]:
+        return weights(args.books, workloads) if args.books else {}
+
+    if args.shards > 0:
+        return fit(
+            source, count=args.shards, sample=args.sample, jobs=args.jobs, seed=args.seed, now=now, previous=before,
+            taught=taught,
+        )  # fmt: skip
+    lesson = read_jobs(
+        source.url, recipe=source.recipe, since=source.since, until=source.until, jobs=args.jobs,
+        exclude=source.exclude,
+    )  # fmt: skip
+    lesson = replace(lesson, weights=taught(lesson.workloads))
+    return fit_lesson(lesson, recipe=source.recipe, now=now, seed=args.seed, previous=before)
 
 
 def read_jobs(

@@ -44,8 +44,9 @@ class ParquetHistory:
     def __init__(self, url: str, *, schema_hash: str, only: Collection[WorkloadId] | None = None) -> None:
         """``schema_hash`` is that of the running feature schema; windows of another one are not read.
 
-        ``only`` : the workloads whose windows are read and held; a worker of many names its share. Files are sorted by
-        workload, so whole row groups of others are passed over.
+        ``only`` : the workloads whose rows are read and held; a worker of many names its share. Files are sorted by
+        workload, so whole row groups of others are passed over. Such a history is a snapshot: windows are read once
+        for an interval, and files that come later are not seen.
         """
         self._fs, root = fsspec.core.url_to_fs(url)
         self._root = str(root).rstrip("/")
@@ -55,6 +56,7 @@ class ParquetHistory:
         self._filter = None if only is None else rows.filter_of(only)
         # The last reading of windows of each horizon and the files it was of: callers ask workload by workload.
         self._read: dict[int, tuple[tuple[object, ...], Mapping[str, WindowTable]]] = {}
+        self._asked: dict[int, tuple[float, float]] = {}  # the interval behind it
 
     def write(self, batch: HistoryBatch) -> None:
         """Write (or overwrite) the files of this batch; each file appears whole or not at all."""
@@ -95,7 +97,7 @@ class ParquetHistory:
         """Hourly edges in [since, until), in order of workload, hour and edge; rows of the same hour are merged."""
         files = [(Path(path).name, path) for path in self._files("edges", since, until)]
         return hourly(
-            (name, rows.edge_rows(self._get(path), since=since, until=until, workload=workload))
+            (name, rows.edge_rows(self._get(path, only=self._filter), since=since, until=until, workload=workload))
             for name, path in sorted(files)
         )
 
@@ -115,9 +117,12 @@ class ParquetHistory:
         return deleted
 
     def _windows(self, horizon: int, since: float, until: float) -> Mapping[str, WindowTable]:
+        if self._only is not None and horizon in self._read and self._asked.get(horizon) == (since, until):
+            return self._read[horizon][1]
         paths = self._files(f"windows/horizon={horizon}", since, until)
         signature = (*paths, *(self._guarded(self._fs.size, path) for path in paths))
         held = self._read.get(horizon)
+        self._asked[horizon] = (since, until)
         if held is not None and held[0] == signature:
             return held[1]
         tables = []

@@ -16,7 +16,7 @@ from baseline.domain.flow import PolicyHit, PolicyKind
 from baseline.domain.window import SUMS, EdgeCounts, Window
 from baseline.domain.workload import OwnerKind, WorkloadId
 from baseline.features.partial import edge_order
-from baseline.features.table import FloatArray, WindowTable
+from baseline.features.table import FloatArray, IntArray, WindowTable
 from baseline.ports import EdgeRow
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -70,21 +70,24 @@ def window_tables(tables: Sequence[pa.Table], horizon: int) -> Mapping[str, Wind
     """All workloads' windows out of files in name order; of rows with the same place the last is kept."""
     if not tables:
         return {}
-    ids = [_workload_ids(table) for table in tables]
-    keys = np.array([one.key for group in ids for one in group], dtype=object)
+    coded = [_workload_codes(table) for table in tables]
+    known = {one.key: one for ids, _ in coded for one in ids}
+    names = sorted(known)
+    places = {name: place for place, name in enumerate(names)}
+    numbers = np.concatenate([
+        np.array([places[one.key] for one in ids], dtype=np.int64)[codes] for ids, codes in coded
+    ])  # fmt: skip
     starts = np.concatenate([table["start"].to_numpy() for table in tables])
     quiet = np.concatenate([table["quiet"].to_numpy(zero_copy_only=False) for table in tables])
     values = np.concatenate([_matrix(table) for table in tables])
-    known = {one.key: one for group in ids for one in group}
-    names, numbers = np.unique(keys.astype(str), return_inverse=True)
     order = np.lexsort((np.arange(len(starts)), starts, numbers))  # stable: file order within a place
     is_last = np.ones(len(order), dtype=np.bool_)
     is_last[:-1] = (numbers[order][1:] != numbers[order][:-1]) | (starts[order][1:] != starts[order][:-1])
     order = order[is_last]
     bounds = np.searchsorted(numbers[order], np.arange(len(names) + 1))
     return {
-        str(name): WindowTable(
-            workload=known[str(name)], horizon_s=horizon, starts=starts[rows], values=values[rows], quiet=quiet[rows]
+        name: WindowTable(
+            workload=known[name], horizon_s=horizon, starts=starts[rows], values=values[rows], quiet=quiet[rows]
         )
         for name, rows in ((name, order[bounds[at] : bounds[at + 1]]) for at, name in enumerate(names))
     }
@@ -192,6 +195,22 @@ def _workload_ids(table: pa.Table) -> list[WorkloadId]:
             one = made[row] = WorkloadId(row[0], row[1], row[2], OwnerKind(row[3]))
         ids.append(one)
     return ids
+
+
+def _workload_codes(table: pa.Table) -> tuple[list[WorkloadId], IntArray]:
+    """The distinct workloads, and the number of each row's (n,): without a Python object a row."""
+    columns = [
+        table[name].unify_dictionaries().combine_chunks() for name in ("cluster", "namespace", "workload", "kind")
+    ]
+    texts = [column.dictionary.to_pylist() for column in columns]
+    mixed = np.zeros(len(table), dtype=np.int64)
+    for column, text in zip(columns, texts, strict=True):
+        mixed = mixed * len(text) + column.indices.to_numpy()
+    _, firsts, codes = np.unique(mixed, return_index=True, return_inverse=True)
+    rows = zip(*(
+        [text[at] for at in column.indices.to_numpy()[firsts]] for column, text in zip(columns, texts, strict=True)
+    ), strict=True)  # fmt: skip
+    return [WorkloadId(cluster, namespace, name, OwnerKind(kind)) for cluster, namespace, name, kind in rows], codes
 
 
 def _matrix(table: pa.Table) -> FloatArray:

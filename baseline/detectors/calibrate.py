@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from baseline.detectors.pool import Pool
 from baseline.detectors.protocol import UNKNOWN, Arrays
 from baseline.domain.units import HOUR_S
 from baseline.features.table import FloatArray, IntArray
@@ -36,6 +37,7 @@ def fit(
     starts: IntArray | None = None,
     elder: Arrays | None = None,
     trimmed: float = 0.0,
+    pool: Pool | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """Quantiles and tails of every line, the last one the fleet's; NaN scores are left out.
 
@@ -45,20 +47,17 @@ def fit(
     all horizons are made of residuals and share one scale.
     trimmed : share of the largest excesses left out of the tail: what a short history, which may be under attack for
     much of its time, cannot be trusted with.
+    pool : what the fleet says; found in these scores by default.
     """
     known = np.isfinite(scores)
     scores, workloads = scores[known], workloads[known]
     marks = np.arange(len(scores)) if starts is None else workloads * MOST_HOURS + starts[known] // HOUR_S
     quantiles = np.zeros((lines + 1, len(KNOTS)))
     tails = np.ones((lines + 1, 2))
-    ready = len(scores) >= FEWEST
-    if ready:
-        fleet_quantiles, fleet_tail = _distribution(scores, marks, trimmed)
-        if elder is not None and int(elder["ready"][0]):
-            trust = len(scores) / (len(scores) + ELDER_SCORES)
-            fleet_quantiles = trust * fleet_quantiles + (1 - trust) * np.asarray(elder["quantiles"][-1])
-            fleet_tail = trust * fleet_tail + (1 - trust) * np.asarray(elder["tails"][-1])
-        quantiles[:], tails[:] = fleet_quantiles, fleet_tail
+    pool = Pool.whole(lines) if pool is None else pool
+    fleet = pool.of("fleet", lambda: _fleet(scores, marks, elder, trimmed) if len(scores) >= FEWEST else None)
+    if fleet is not None:
+        quantiles[:], tails[:] = fleet
         order = np.argsort(workloads, kind="stable")
         bounds = np.searchsorted(workloads[order], np.arange(lines + 1))
         for line in range(lines):
@@ -68,7 +67,17 @@ def fit(
                 own_quantiles, own_tail = _distribution(scores[own], marks[own], trimmed)
                 quantiles[line] = weight * own_quantiles + (1 - weight) * quantiles[-1]
                 tails[line] = weight * own_tail + (1 - weight) * tails[-1]
-    return {"quantiles": quantiles, "tails": tails, "ready": np.array([int(ready)], dtype=np.int64)}
+    return {"quantiles": quantiles, "tails": tails, "ready": np.array([int(fleet is not None)], dtype=np.int64)}
+
+
+def _fleet(scores: FloatArray, marks: IntArray, elder: Arrays | None, trimmed: float) -> tuple[FloatArray, FloatArray]:
+    """Quantiles and tail of everybody, shrunk to the elder's."""
+    quantiles, tail = _distribution(scores, marks, trimmed)
+    if elder is not None and int(elder["ready"][0]):
+        trust = len(scores) / (len(scores) + ELDER_SCORES)
+        quantiles = trust * quantiles + (1 - trust) * np.asarray(elder["quantiles"][-1])
+        tail = trust * tail + (1 - trust) * np.asarray(elder["tails"][-1])
+    return quantiles, tail
 
 
 def p_values(arrays: Arrays, workloads: IntArray, scores: FloatArray) -> FloatArray:

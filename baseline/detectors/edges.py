@@ -17,11 +17,12 @@ import numpy.typing as npt
 from baseline.detectors import groups as peer_groups
 from baseline.detectors import rarity
 from baseline.detectors.edgeuse import EdgeUse, edge_hash, is_merged, merged, peer_hash
+from baseline.detectors.pool import Pool
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.domain.edge import EdgeKey
 from baseline.features.table import FloatArray, IntArray
 
-__all__ = ["EdgeUse", "Edges", "edge_hash", "fit_edges", "fresh_in_training", "known", "merged", "peer_hash"]
+__all__ = ["EdgeUse", "Edges", "News", "edge_hash", "fit_edges", "fresh_in_training", "known", "merged", "peer_hash"]
 
 Hashes = npt.NDArray[np.uint64]
 MOST_EDGES = 4096  # of one workload that a set keeps; the longest used ones
@@ -136,24 +137,48 @@ class Firsts:
     settled: dict[int, npt.NDArray[np.bool_]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What each line's uses were worth when they began: ``weights`` (``rarity``) and ``is_news`` a line, (uses,).
+
+    Found over the whole fleet, kept line by line.
+    """
+
+    weights: Sequence[FloatArray]
+    is_news: Sequence[npt.NDArray[np.bool_]]  # False for far ends that so many use
+
+    @classmethod
+    def of(cls, uses: Sequence[Sequence[EdgeUse]], groups: IntArray) -> News:
+        """Of everybody's uses."""
+        hashes = [np.array([edge_hash(use.key) for use in own], dtype=np.uint64) for own in uses]
+        common = _common(hashes)
+        return cls(weights=rarity.at_first_use(uses, groups), is_news=[~_member(common, own) for own in hashes])
+
+    def pick(self, lines: Sequence[int]) -> News:
+        """Of some lines, which are then numbered from 0."""
+        return News(weights=[self.weights[line] for line in lines], is_news=[self.is_news[line] for line in lines])
+
+
 def fresh_in_training(
-    starts: Mapping[int, IntArray], horizon_s: int, uses: Sequence[Sequence[EdgeUse]], groups: IntArray
-) -> Firsts:
-    """What ``score`` would have found new in the windows that are learned from, had it judged them then."""
-    weights = rarity.at_first_use(uses, groups)
-    common = set(_common([np.array([edge_hash(use.key) for use in own], dtype=np.uint64) for own in uses]).tolist())
+    starts: Mapping[int, IntArray], horizon_s: int, uses: Sequence[Sequence[EdgeUse]], groups: IntArray,
+    *, news: News | None = None,
+) -> Firsts:  # fmt: skip
+    """What ``score`` would have found new in the windows that are learned from, had it judged them then.
+
+    news : of these lines, where they are not the whole fleet.
+    """
+    news = News.of(uses, groups) if news is None else news
     found = Firsts(counts={}, rarity={}, settled={})
     for line, own in starts.items():
         begun = own[0] + WARM_UP * (own[-1] + horizon_s - own[0]) if len(own) else 0.0
         settled = found.settled[line] = own >= begun
         counts, most = found.counts[line], found.rarity[line] = np.zeros(len(own), dtype=np.int64), np.zeros(len(own))
         first = np.array([use.first_seen for use in uses[line]], dtype=np.float64)
-        is_news = np.array([edge_hash(use.key) not in common for use in uses[line]], dtype=np.bool_)
         place = np.searchsorted(own, first, side="right") - 1
         inside = (place >= 0) & (first < own[np.maximum(place, 0)] + horizon_s) if len(own) else place >= 0
-        inside &= is_news
+        inside &= news.is_news[line]
         np.add.at(counts, place[inside], 1)
-        np.maximum.at(most, place[inside], weights[line][inside])
+        np.maximum.at(most, place[inside], news.weights[line][inside])
         counts[~settled] = 0
         most[counts == 0] = 1.0
     return found
@@ -164,9 +189,12 @@ class Edges:
 
     name = "edges"
 
-    def __init__(self, groups: IntArray | None = None) -> None:
-        """``groups`` : peer group of each line, whose habits are the prior of its own; the fleet's by default."""
-        self._groups = groups
+    def __init__(self, groups: IntArray | None = None, *, pool: Pool | None = None) -> None:
+        """``groups`` : peer group of each line, whose habits are the prior of its own; the fleet's by default.
+
+        pool : what the fleet and its groups do; found in the rows of the fit by default.
+        """
+        self._groups, self._pool = groups, pool
 
     def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
         """``rate`` (lines + 1,): probability of a window with a new edge; ``more``: of one more in it.
@@ -175,34 +203,38 @@ class Edges:
         workload's warm-up.
         """
         rows.check()
+        pool = Pool.whole(lines) if self._pool is None else self._pool
         windows, with_new, new = (np.zeros(lines) for _ in range(3))
         np.add.at(windows, rows.workloads, 1)
         np.add.at(with_new, rows.workloads, rows.fresh > 0)
         np.add.at(new, rows.workloads, rows.fresh)
-        pooled = (with_new.sum() + 0.5) / (windows.sum() + 1.0)
+        pooled = pool.of("pooled", lambda: (with_new.sum() + 0.5) / (windows.sum() + 1.0))
         # The typical workload, not the sum: one proxy would otherwise make new peers look common to a database.
         logs = np.log((with_new + pooled) / (windows + 1.0))
         typical = np.exp(np.mean(logs)) if lines else pooled
-        fleet_rate = max(float(typical), 0.5 / (windows.sum() + 1.0))
+        fleet_rate = pool.of("rate", lambda: max(float(typical), 0.5 / (windows.sum() + 1.0)))
         own_more = (new - with_new + MORE_EVENTS * MORE_PRIOR) / (new + MORE_EVENTS)
-        fleet_more = float(np.clip(np.median(own_more), *MORE_RANGE)) if lines else MORE_PRIOR
-        prior = self._prior(logs, windows, fleet_rate)
+        fleet_more = pool.of("more", lambda: float(np.clip(np.median(own_more), *MORE_RANGE)) if lines else MORE_PRIOR)
+        prior = self._prior(logs, windows, fleet_rate, pool)
         rate = (with_new + PRIOR_WINDOWS * prior) / (windows + PRIOR_WINDOWS)
         more = np.clip((new - with_new + MORE_EVENTS * fleet_more) / (new + MORE_EVENTS), *MORE_RANGE)
         return {
             "rate": np.append(rate, fleet_rate),
             "more": np.append(more, fleet_more),
             "windows": np.append(windows, windows.sum()),
-            "typical": _typical(rows),
+            "typical": pool.of("typical", lambda: _typical(rows)),
             "schema": rows.schema.mark.copy(),
         }
 
-    def _prior(self, logs: FloatArray, windows: FloatArray, fleet_rate: float) -> FloatArray:
+    def _prior(self, logs: FloatArray, windows: FloatArray, fleet_rate: float, pool: Pool) -> FloatArray:
         """The rate of each line's peers, (lines,): never below what their windows together could have shown."""
-        if self._groups is None:
+        groups = self._groups
+        if groups is None:
             return np.full(len(logs), fleet_rate)
-        shrunk = peer_groups.others_mean(logs, self._groups, prior=float(np.log(fleet_rate)), strength=GROUP_STRENGTH)
-        of_group = np.bincount(self._groups, weights=windows, minlength=1)[self._groups]
+        rates = pool.of("groups", lambda: peer_groups.Sums.of(logs, groups, lines=pool.lines))
+        seen = pool.of("group windows", lambda: peer_groups.Sums.of(windows, groups, lines=pool.lines))
+        shrunk = rates.others_mean(groups, lines=pool.lines, prior=float(np.log(fleet_rate)), strength=GROUP_STRENGTH)
+        of_group = np.maximum(seen.total(groups), windows)
         return np.asarray(np.maximum(np.exp(shrunk), 0.5 / (of_group + 1.0)))
 
     def score(self, arrays: Arrays, rows: Rows) -> FloatArray:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from baseline.detectors import forest_kernel, forest_layout
 from baseline.detectors.forest_layout import NONE, Ints
+from baseline.detectors.pool import Pool
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.features.table import FloatArray
 
@@ -44,29 +45,34 @@ class Forest:
 
     name = "forest"
 
-    def __init__(self, builder: Builder = "sklearn") -> None:
-        """``builder`` fits: scikit-learn, or our own compiled one (docs/decisions/0013)."""
-        self._builder = builder
+    def __init__(self, builder: Builder = "sklearn", *, pool: Pool | None = None) -> None:
+        """``builder`` fits: scikit-learn, or our own compiled one (docs/decisions/0013).
+
+        pool : where the fleet's forest comes from; the rows of the fit by default.
+        """
+        self._builder, self._pool = builder, pool
 
     def fit(self, rows: Rows, *, lines: int, seed: int) -> dict[str, npt.NDArray[Any]]:
         """Packed forests (``forest_layout``); none (not ready) with fewer than FEWEST_ROWS rows.
 
-        A line's forest depends on its own rows, the seed and its number alone.
+        A line's forest depends on its own rows, the seed and its number in the fleet alone.
         """
         rows.check()
+        pool = Pool.whole(lines) if self._pool is None else self._pool
         own = np.full(lines + 1, NONE, dtype=np.int64)
         forests: list[forest_layout.Forest] = []
-        if len(rows) >= FEWEST_ROWS:
+        if pool.of("is ready", lambda: len(rows) >= FEWEST_ROWS):
             order = np.argsort(rows.workloads, kind="stable")
             bounds = np.searchsorted(rows.workloads[order], np.arange(lines + 1))
             for line in np.flatnonzero(np.diff(bounds) >= OWN_ROWS):
                 own[line] = len(forests)
                 part = rows.residuals[order[bounds[line] : bounds[line + 1]]]
-                dice = [seed % 2**64, int(line) + 1]
+                dice = [seed % 2**64, int(pool.lines[line]) + 1]
                 forests.append(self._fitted(part, samples=OWN_SAMPLES, most=OWN_MOST_ROWS, seed=dice))
             own[-1] = len(forests)
-            dice = [seed % 2**64, 0]
-            forests.append(self._fitted(rows.residuals, samples=SAMPLES, most=MOST_ROWS, seed=dice))
+            everybody = [seed % 2**64, 0]
+            fleet = lambda: self._fitted(rows.residuals, samples=SAMPLES, most=MOST_ROWS, seed=everybody)  # noqa: E731
+            forests.append(pool.of("fleet", fleet))
         return forest_layout.joined(forests, own) | {"schema": rows.schema.mark.copy()}
 
     def score(self, arrays: Arrays, rows: Rows) -> FloatArray:

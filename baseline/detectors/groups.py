@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from baseline.domain.workload import OwnerKind, WorkloadId
 from baseline.features.table import FloatArray, IntArray
@@ -45,15 +48,46 @@ def sizes(groups: IntArray) -> IntArray:
     return np.bincount(groups, minlength=1).astype(np.int64)
 
 
-def others_mean(values: FloatArray, groups: IntArray, *, prior: float, strength: float) -> FloatArray:
-    """Mean over the other members of each line's group, shrunk to ``prior`` by ``strength`` members' weight.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Sums of a value over the members of each group, as far as they are known: a sample of the fleet may be all.
 
-    The line itself is left out: what one workload does is no evidence for what its peers do.
+    of_group, count : (groups,). members : numbers of the lines in the fleet, ascending, (members,). values : theirs.
     """
-    total = np.bincount(groups, weights=values) if len(values) else np.zeros(1)
-    count = np.bincount(groups) if len(values) else np.zeros(1)
-    others = count[groups] - 1.0
-    return np.asarray((total[groups] - values + strength * prior) / (others + strength))
+
+    of_group: FloatArray
+    count: IntArray
+    members: IntArray
+    values: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray, groups: IntArray, *, lines: IntArray) -> Sums:
+        """Over lines with these numbers in the fleet, ascending."""
+        return cls(
+            of_group=np.bincount(groups, weights=values) if len(values) else np.zeros(1),
+            count=np.bincount(groups).astype(np.int64) if len(values) else np.zeros(1, dtype=np.int64),
+            members=lines, values=values,
+        )  # fmt: skip
+
+    def total(self, groups: IntArray) -> FloatArray:
+        """The sum of each of the groups, 0 where no member is known."""
+        return np.asarray(_picked(self.of_group, groups))
+
+    def others_mean(self, groups: IntArray, *, lines: IntArray, prior: float, strength: float) -> FloatArray:
+        """Mean over the other members of each line's group, shrunk to ``prior`` by ``strength`` members' weight.
+
+        The line itself is left out: what one workload does is no evidence for what its peers do.
+        """
+        place = np.minimum(np.searchsorted(self.members, lines), max(len(self.members) - 1, 0))
+        is_member = self.members[place] == lines if len(self.members) else np.zeros(len(lines), dtype=np.bool_)
+        own = np.where(is_member, self.values[place], 0.0) if len(self.values) else np.zeros(len(lines))
+        others = _picked(self.count, groups) - is_member.astype(np.float64)
+        return np.asarray((self.total(groups) - own + strength * prior) / (others + strength))
+
+
+def _picked(values: npt.NDArray[Any], groups: IntArray) -> FloatArray:
+    """The value of each group, 0 beyond the last known one."""
+    return np.where(groups < len(values), values[np.minimum(groups, len(values) - 1)], 0).astype(np.float64)
 
 
 def _keys(workload: WorkloadId, labels: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:

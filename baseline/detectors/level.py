@@ -7,12 +7,15 @@ slow (hours), and windows that were suspicious do not move it. Within a short hi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from baseline.detectors import medians
+from baseline.detectors.medians import Cells, Groups
 from baseline.domain.units import DAY_S, HOUR_S
 from baseline.features.table import FloatArray, IntArray
 
@@ -22,7 +25,6 @@ TREND_DAYS = 7  # a trend is averaged over whole weeks, so that weekends are no 
 LEARNS_ABOVE = 10.0  # windows with p above alpha x this teach...
 LEARNS_SURELY = 0.01  # ...and above this always
 Mask = npt.NDArray[np.bool_]
-Follow = Callable[..., None]
 
 
 def gain(horizon_s: float, half_life_s: float) -> float:
@@ -48,32 +50,42 @@ def may_move(p: FloatArray, alpha: float) -> Mask:
 
 
 def trace(
-    differences: FloatArray, scale: FloatArray, workloads: IntArray, starts: IntArray, moves: Mask,
+    differences: FloatArray, scale: tuple[FloatArray, IntArray], workloads: IntArray, starts: IntArray, moves: Mask,
     *, begins: FloatArray, share: float,
 ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
     """The level before each row (n, width), and behind the last row of each line (lines, width).
 
-    differences : values minus the table's centre, (n, width). moves : rows that may move the level. begins : the level
-    before the first row of each line, (lines, width).
+    differences : values minus the table's centre, (n, width). scale : (m, width), with the row of it that each window
+    goes by first: ``(scale, of)``, of (n,). moves : rows that may move the level. begins : the level before the first
+    row of each line, (lines, width).
     """
     levels, ends = np.zeros_like(differences), begins.copy()
     if share > 0:
-        order = np.lexsort((starts, workloads))
-        bounds = np.searchsorted(workloads[order], np.arange(len(begins) + 1))
-        _following()(differences, scale, order, bounds, moves, share, levels, ends)
+        order, bounds = _in_time(workloads, starts, lines=len(begins))
+        _compiled(_follow)(differences, *scale, order, bounds, moves, share, levels, ends)
     return levels, ends
+
+
+def foretold(
+    differences: FloatArray, scale: tuple[FloatArray, IntArray], workloads: IntArray, starts: IntArray, moves: Mask,
+    *, begins: FloatArray, shares: Sequence[float],
+) -> FloatArray:  # fmt: skip
+    """How far values lie from levels followed at each of the shares, (shares,): mean scales, up to STEP a window."""
+    order, bounds = _in_time(workloads, starts, lines=len(begins))
+    sums = np.zeros((len(shares), differences.shape[1]))
+    for place, share in enumerate(shares):
+        _compiled(_foretell)(differences, *scale, order, bounds, moves, share, begins.copy(), sums[place])
+    return np.asarray(sums.sum(axis=1) / max(1, differences.size))
 
 
 def first_day(differences: FloatArray, workloads: IntArray, starts: IntArray, *, lines: int) -> FloatArray:
     """The median of each line's first day, (lines, width): where following begins when nothing came before."""
-    begins = np.zeros((lines, differences.shape[1]))
-    order = np.lexsort((starts, workloads))
-    bounds = np.searchsorted(workloads[order], np.arange(lines + 1))
-    for line in range(lines):
-        own = order[bounds[line] : bounds[line + 1]]
-        if len(own):
-            begins[line] = np.median(differences[own[starts[own] < starts[own[0]] + DAY_S]], axis=0)
-    return begins
+    order, bounds = _in_time(workloads, starts, lines=lines)
+    firsts = starts[order[np.minimum(bounds[:-1], max(len(order) - 1, 0))]] if len(order) else np.zeros(lines)
+    is_first = starts[order] < firsts[workloads[order]] + DAY_S if lines else np.zeros(0, dtype=np.bool_)
+    first = order[is_first]
+    cells = Cells(order=first, bounds=np.searchsorted(workloads[first], np.arange(lines + 1)).astype(np.int64))
+    return medians.medians(differences, cells, Groups.single(lines))
 
 
 def trend(values: FloatArray, days: IntArray, moves: Mask) -> FloatArray:
@@ -85,35 +97,54 @@ def trend(values: FloatArray, days: IntArray, moves: Mask) -> FloatArray:
     if len(numbers) <= TREND_DAYS:
         return np.zeros_like(values)
     place = np.searchsorted(numbers, days[moves])
-    sums = np.zeros((len(numbers), values.shape[1]))
-    np.add.at(sums, place, values[moves])
-    daily = sums / np.bincount(place, minlength=len(numbers))[:, None]
+    daily = medians.sums(values[moves], place, len(numbers)) / np.bincount(place, minlength=len(numbers))[:, None]
     whole = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(daily, axis=0)])
     weekly = (whole[TREND_DAYS:] - whole[:-TREND_DAYS]) / TREND_DAYS
     middle = np.clip(np.searchsorted(numbers, days) - TREND_DAYS // 2, 0, len(weekly) - 1)
     return np.asarray(weekly[middle] - weekly[-1])
 
 
-def _follow(
-    differences: FloatArray, scale: FloatArray, order: IntArray, bounds: IntArray, moves: Mask, share: float,
-    levels: FloatArray, ends: FloatArray,
+def _in_time(workloads: IntArray, starts: IntArray, *, lines: int) -> tuple[IntArray, IntArray]:
+    """Places of rows by line and time, and where each line begins among them (lines + 1,)."""
+    order = np.lexsort((starts, workloads))
+    return order, np.searchsorted(workloads[order], np.arange(lines + 1))
+
+
+def _follow(  # noqa: PLR0913, PLR0917 -- compiled: arrays, not objects
+    differences: FloatArray, scale: FloatArray, of: IntArray, order: IntArray, bounds: IntArray, moves: Mask,
+    share: float, levels: FloatArray, ends: FloatArray,
 ) -> None:  # fmt: skip
     """``moved`` along each line; fills ``levels``, brings ``ends`` forward."""
     for line in range(len(bounds) - 1):
         for at in range(bounds[line], bounds[line + 1]):
             row = order[at]
             for column in range(differences.shape[1]):
-                level = ends[line, column]
-                levels[row, column] = level
-                if moves[row]:
-                    limit = STEP * scale[row, column]
-                    ends[line, column] = level + share * min(max(differences[row, column] - level, -limit), limit)
+                levels[row, column] = ends[line, column]
+            if not moves[row]:
+                continue
+            for column in range(differences.shape[1]):
+                level, limit = ends[line, column], STEP * scale[of[row], column]
+                ends[line, column] = level + share * min(max(differences[row, column] - level, -limit), limit)
+
+
+def _foretell(  # noqa: PLR0913, PLR0917 -- compiled: arrays, not objects
+    differences: FloatArray, scale: FloatArray, of: IntArray, order: IntArray, bounds: IntArray, moves: Mask,
+    share: float, ends: FloatArray, sums: FloatArray,
+) -> None:  # fmt: skip
+    """``_follow`` that only adds up what following leaves over."""
+    for line in range(len(bounds) - 1):
+        for at in range(bounds[line], bounds[line + 1]):
+            row, factor = order[at], share if moves[order[at]] else 0.0
+            for column in range(differences.shape[1]):
+                level, unit = ends[line, column], scale[of[row], column]
+                rest, limit = differences[row, column] - level, STEP * unit
+                sums[column] += min(abs(rest) / unit, STEP)
+                ends[line, column] = level + factor * min(max(rest, -limit), limit)
 
 
 @cache
-def _following() -> Follow:
+def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     """The compiled loop; compiled at first use, kept on disk."""
     from numba import njit
 
-    compiled: Follow = njit(cache=True, nogil=True)(_follow)
-    return compiled
+    return cast("Callable[..., None]", njit(cache=True, nogil=True)(function))

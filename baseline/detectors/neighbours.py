@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from baseline.detectors.pool import Pool
 from baseline.detectors.protocol import Arrays, Rows
 from baseline.detectors.tail import weighted
 from baseline.domain.units import HOUR_S
@@ -63,33 +64,53 @@ class Neighbours:
         return credit
 
 
-def fit(rows: Rows, *, lines: int) -> tuple[dict[str, npt.NDArray[Any]], IntArray, IntArray]:
+def fit(rows: Rows, *, lines: int, pool: Pool | None = None) -> tuple[dict[str, npt.NDArray[Any]], IntArray, IntArray]:
     """The arrays, and where each row went in the own and the fleet's reference (NOBODY: nowhere).
 
     ``own`` int8 (m, width) with ``bounds`` (lines + 1,); ``fleet`` int8 (k, width); ``trust`` (lines + 1,) is the
     weight of the own reference.
+
+    pool : where the fleet's reference comes from; these rows by default.
     """
     rows.check()
+    pool = Pool.whole(lines) if pool is None else pool
     width = rows.schema.width
-    in_own, in_fleet = (np.full(len(rows), NOBODY, dtype=np.int64) for _ in range(2))
+    in_own = np.full(len(rows), NOBODY, dtype=np.int64)
     chosen, bounds = np.zeros(0, dtype=np.int64), np.zeros(lines + 1, dtype=np.int64)
-    common = np.zeros(0, dtype=np.int64)
     trust = np.zeros(lines + 1)
-    if len(rows) >= FEWEST_ROWS:
+    packed = pack(coordinates(rows))
+    fleet, fleet_keys = np.zeros((0, width), dtype=np.int8), np.zeros((0, 2), dtype=np.int64)
+    keys = np.stack([pool.lines[rows.workloads], rows.starts], axis=1)
+    if pool.of("is ready", lambda: len(rows) >= FEWEST_ROWS):
         ordinary = _ordinary(rows)
-        most = min(OWN_MOST, max(FEWEST_OWN, TOTAL_MOST // max(1, lines)))
+        most = min(OWN_MOST, max(FEWEST_OWN, TOTAL_MOST // max(1, pool.fleet_lines)))
         parts = [_sample(rows, own, most) for own in _by_line(rows, ordinary, lines)]
         bounds[1:] = np.cumsum([len(part) for part in parts])
         chosen = np.concatenate([chosen, *parts])
-        common = _sample(rows, ordinary, FLEET_MOST)
+        common = lambda: _sample(rows, ordinary, FLEET_MOST)  # noqa: E731
+        fleet, fleet_keys = pool.of("fleet", lambda: _picked(packed, keys, common()))
         trust[:-1] = _trust(rows, np.diff(bounds), lines)
-    packed = pack(coordinates(rows))
-    in_own[chosen], in_fleet[common] = np.arange(len(chosen)), np.arange(len(common))
+    in_own[chosen] = np.arange(len(chosen))
+    in_fleet = _among(keys, fleet_keys)
     arrays: dict[str, npt.NDArray[Any]] = {
-        "own": packed[chosen].reshape(-1, width), "bounds": bounds, "fleet": packed[common].reshape(-1, width),
+        "own": packed[chosen].reshape(-1, width), "bounds": bounds, "fleet": fleet.reshape(-1, width),
         "trust": trust, "schema": rows.schema.mark.copy(),
     }  # fmt: skip
     return arrays, in_own, in_fleet
+
+
+def _picked(packed: npt.NDArray[np.int8], keys: IntArray, which: IntArray) -> tuple[npt.NDArray[np.int8], IntArray]:
+    """Points of a reference, and whose windows they are: line in the fleet and start, (n, 2)."""
+    return packed[which], keys[which]
+
+
+def _among(keys: IntArray, reference: IntArray) -> IntArray:
+    """Where each row stands in a reference by its line and start, (n,); NOBODY where it does not."""
+    places = {(line, start): place for place, (line, start) in enumerate(reference.tolist())}
+    found = np.full(len(keys), NOBODY, dtype=np.int64)
+    near = np.flatnonzero(np.isin(keys[:, 0], reference[:, 0]) & np.isin(keys[:, 1], reference[:, 1]))
+    found[near] = [places.get((line, start), NOBODY) for line, start in keys[near].tolist()]
+    return found
 
 
 def coordinates(rows: Rows) -> FloatArray:

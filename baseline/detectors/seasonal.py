@@ -11,85 +11,89 @@ learned from values without their trend and stand at the last week's level, scal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from baseline.detectors import level, recurring
+from baseline.detectors import hours, level, recurring
+from baseline.detectors.medians import Cells
+from baseline.detectors.pool import Pool
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.detectors.recurring import NEVER
 from baseline.detectors.robust import densest, median_mad
-from baseline.detectors.slots import around, by_slot, fold, slots_for
-from baseline.domain.units import HOUR_S
-from baseline.features import calendar, schema
+from baseline.detectors.slots import by_slot, fold, slots_for
+from baseline.features import schema
 from baseline.features.availability import masked
 from baseline.features.schema import Schema
 from baseline.features.table import FloatArray, IntArray
 
 __all__ = ["KNEE", "NEVER", "expected", "fit", "fold", "followed", "residuals", "slots_for"]
 
-K_TIME = 8.0  # strength of a parent level in time, in equivalents of HOUR_WEIGHT (C.3)
-HOUR_WEIGHT = 8.0  # what one day of one hour counts: its windows hang together, so not their number
 K_FLEET = 8.0  # most windows that the fleet's centre may weigh against a workload's own
 K_FLEET_SCALE = 240.0  # windows at which its own scale does
 RESIDUAL_LIMIT = 40.0  # residuals are clipped here; past it nothing more is learned from a number
 KNEE = 3.0  # residual given to anything up to the ceiling
 SHORT_DRIFT = 0.25  # scale added below a day of history, log units: how far a level may move by the next hours
+BLOCK = 1_024  # rows whose residuals are worked out at once: what fits near the processor
 CEILING_SCALE = 0.35  # smallest scale above the ceiling, log units: what recurs varies by a factor of 1.4 at least
-K_SLOT_SCALE = 40.0  # strength of an hour's scale against a slot's, in hours: a MAD of eighteen hours is a rough guess
-NEAR_HOURS = 3  # a slot and the hours beside it
-FEWEST_NEAR = 5  # rows below which a slot's own scale says nothing
 Mask = npt.NDArray[np.bool_]
 
 
-def fit(rows: Rows, keep: Mask, *, lines: int, slots: int) -> dict[str, npt.NDArray[Any]]:
+def fit(rows: Rows, keep: Mask, *, lines: int, slots: int, pool: Pool | None = None) -> dict[str, npt.NDArray[Any]]:
     """Tables of shape (lines + 1, slots, width), float32; the last line is the fleet's, for newcomers.
 
     keep : rows that teach centre and scale; the ceiling looks at all, because recurring is what odd things may do.
+    pool : what the fleet says; found in these rows by default.
 
     ``level`` (lines + 1, width) keeps the centre over all hours, ``learned`` (lines + 1,) the windows behind each line,
     ``moved`` (lines + 1, width) how far the followed level lies above the centre behind the last row, and
     ``half_life_s`` (1,) how slowly it is followed, 0 for not at all.
     """
+    pool = Pool.whole(lines) if pool is None else pool
     width, is_followed = rows.schema.width, slots > 1
     everything = by_slot(rows.workloads, lines)
     places = [where[keep[where]] for where in everything]
-    values = _without_trend(rows, keep, everything) if is_followed else rows.values
+    folded = fold(rows.slots, slots)
+    by_hour = [Cells.of(folded[where], slots).at(where) for where in places] if is_followed else []
+    own: list[hours.Medians] = []
+    if is_followed:
+        values = _without_trend(rows, keep, everything)
+        own = [hours.medians_of(values, cells, rows.days) for cells in by_hour]
     learned = np.array([*(len(where) for where in places), 0], dtype=np.int64)
     centres, spread = np.zeros((lines + 1, width)), np.zeros((lines + 1, width))
     for line, where in enumerate(places):
         if len(where):
-            centres[line], spread[line] = (median_mad if is_followed else densest)(values[where])
-    _pool_centres(centres, spread, learned, noise=rows.schema.noise)
+            centres[line], spread[line] = (
+                (own[line].middle, own[line].spread) if is_followed else densest(rows.values[where])
+            )
+    _pool_centres(centres, spread, learned, noise=rows.schema.noise, pool=pool)
     shape = (lines + 1, slots, width)
     centre = np.broadcast_to(centres[:, None, :], shape).copy()
     scale = np.broadcast_to(spread[:, None, :], shape).copy()
     ceiling = np.full(shape, NEVER)
     half_life_s, moved = 0.0, np.zeros((lines + 1, width))
-    folded = fold(rows.slots, slots)
     if is_followed:
-        hours = [
-            _hours(values[where], folded[where], rows.days[where], centres[line], slots)
-            for line, where in enumerate(places)
-        ]
-        for line, own in enumerate(hours):
-            centre[line] = own.centre
-        rest, moved[:-1], half_life_s = _followed_best(rows, rows.values - centre[rows.workloads, folded], spread, keep)
+        found = [hours.centred(medians, centres[line]) for line, medians in enumerate(own)]
+        for line, one in enumerate(found):
+            centre[line] = one.centre
+        differences = rows.values - centre[rows.workloads, folded]
+        rest, moved[:-1], half_life_s = _followed_best(rows, differences, spread, keep, pool)
+        widths = [hours.widths_of(rest, cells, rows.days) for cells in by_hour]
         for line, where in enumerate(places):
-            spread[line] = median_mad(rest[where])[1] if len(where) else spread[line]
-        _pool_spread(spread, learned)
-        for line, where in enumerate(places):
-            scale[line] = hours[line].scales(rest[where], rows.days[where], spread[line])
+            spread[line] = widths[line].spread if len(where) else spread[line]
+        _pool_spread(spread, learned, pool)
+        for line, one in enumerate(found):
+            scale[line] = hours.scales(widths[line], one, spread[line])
     else:
         rest = rows.values - centre[rows.workloads, folded]
-        _pool_spread(spread, learned)
+        _pool_spread(spread, learned, pool)
         scale[:-1] = spread[:-1, None, :]
     for line, every in enumerate(everything):
-        habit = recurring.hourly(rest[every], rows.starts[every] // HOUR_S)[None, :]
+        habit = recurring.hourly(rest, every, rows.starts)[None, :]
         if is_followed:
-            habit = np.maximum(habit, recurring.by_hour(rest[every], folded[every], rows.days[every], slots))
+            cells = Cells.of(folded[every], slots).at(every)
+            habit = np.maximum(habit, recurring.by_hour(rest, cells, rows.days))
         ceiling[line] = np.maximum(centre[line] + habit, NEVER)
     scale = np.maximum(scale, 0.1 * spread[:, None, :] + 0.02)
     if not is_followed:
@@ -112,13 +116,26 @@ def residuals(arrays: Arrays, rows: Rows) -> FloatArray:
     Normal is the table's centre moved by ``rows.levels``.
     """
     rows.check(arrays)
-    centre, scale, ceiling = expected(arrays, rows.workloads, rows.slots, of=rows.schema, levels=rows.levels)
-    excess = (rows.values - centre) / scale
-    over = (rows.values - ceiling) / np.maximum(scale, CEILING_SCALE)
+    found = np.empty_like(rows.values)
+    for begin in range(0, len(rows), BLOCK):
+        block = slice(begin, begin + BLOCK)
+        found[block] = _residuals(
+            arrays, rows.values[block], rows.workloads[block], rows.slots[block], of=rows.schema,
+            levels=rows.levels[block] if len(rows.levels) else None,
+        )  # fmt: skip
+    return found
+
+
+def _residuals(
+    arrays: Arrays, values: FloatArray, workloads: IntArray, slots: IntArray, *, of: Schema, levels: FloatArray | None
+) -> FloatArray:
+    centre, scale, ceiling = expected(arrays, workloads, slots, of=of, levels=levels)
+    excess = (values - centre) / scale
+    over = (values - ceiling) / np.maximum(scale, CEILING_SCALE)
     capped = np.minimum(excess, KNEE + np.maximum(over, 0.0))
     has_ceiling = ceiling > centre + KNEE * scale  # what recurs within the usual spread says nothing more
     found = np.clip(np.where(has_ceiling & (excess > KNEE), capped, excess), -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
-    return found if "present" not in arrays else masked(found, arrays["present"][rows.workloads].astype(np.bool_))
+    return found if "present" not in arrays else masked(found, arrays["present"][workloads].astype(np.bool_))
 
 
 def expected(
@@ -146,14 +163,20 @@ def followed(arrays: Arrays, rows: Rows, moves: Mask, *, is_after: bool = False)
 
     is_after : begin where the fit ended, not with the rows' own first day.
     """
-    centre, scale, _ = expected(arrays, rows.workloads, rows.slots, of=rows.schema)
-    differences, half_life_s = rows.values - centre, float(arrays["half_life_s"][0])
+    half_life_s = float(arrays["half_life_s"][0])
     if half_life_s <= 0:
-        return np.zeros_like(differences)
+        return np.zeros_like(rows.values)
+    table = np.asarray(arrays["centre"], dtype=np.float64)
+    lines = np.where(rows.workloads == UNKNOWN, len(table) - 1, rows.workloads)
+    folded = fold(rows.slots, table.shape[1])
+    differences = rows.values - table[lines, folded]
+    scale = np.maximum(np.asarray(arrays["scale"], dtype=np.float64), rows.schema.noise)
+    scale = np.maximum(scale, small_number_noise(table, rows.schema)).reshape(-1, rows.schema.width)
     ends = np.asarray(arrays["moved"][:-1], dtype=np.float64)
     begins = ends if is_after else level.first_day(differences, rows.workloads, rows.starts, lines=len(ends))
     share = level.gain(level.spacing(rows.starts), half_life_s)
-    return level.trace(differences, scale, rows.workloads, rows.starts, moves, begins=begins, share=share)[0]
+    by_slot = (scale, lines * table.shape[1] + folded)
+    return level.trace(differences, by_slot, rows.workloads, rows.starts, moves, begins=begins, share=share)[0]
 
 
 def small_number_noise(centre: FloatArray, of: Schema = schema.PRODUCT) -> FloatArray:
@@ -174,32 +197,38 @@ def _without_trend(rows: Rows, keep: Mask, everything: list[IntArray]) -> FloatA
 
 
 def _followed_best(
-    rows: Rows, differences: FloatArray, spread: FloatArray, keep: Mask
+    rows: Rows, differences: FloatArray, spread: FloatArray, keep: Mask, pool: Pool
 ) -> tuple[FloatArray, FloatArray, float]:
     """What following leaves of the differences, where the level ends, and the half-life that leaves least."""
-    scale = np.maximum(spread[rows.workloads], rows.schema.noise)
-    spacing_s = level.spacing(rows.starts)
+    scale = (np.maximum(spread, rows.schema.noise), rows.workloads)
+    spacing_s = pool.of("spacing_s", lambda: level.spacing(rows.starts))
     begins = level.first_day(differences, rows.workloads, rows.starts, lines=len(spread) - 1)
-    best, least = (differences, np.zeros_like(begins), 0.0), np.inf
-    for half_life_s in level.HALF_LIVES_S:
-        levels, ends = level.trace(
-            differences, scale, rows.workloads, rows.starts, keep,
-            begins=begins, share=level.gain(spacing_s, half_life_s),
-        )  # fmt: skip
-        rest = differences - levels
-        error = float(np.minimum(np.abs(rest) / scale, level.STEP).mean())
-        if error < least:
-            best, least = (rest, ends, float(half_life_s)), error
-    return best
+    shares = [level.gain(spacing_s, half_life_s) for half_life_s in level.HALF_LIVES_S]
+
+    def foretells_best() -> int:
+        errors = level.foretold(differences, scale, rows.workloads, rows.starts, keep, begins=begins, shares=shares)
+        return int(np.argmin(errors))
+
+    best = pool.of("half life", foretells_best)
+    levels, ends = level.trace(
+        differences, scale, rows.workloads, rows.starts, keep, begins=begins, share=shares[best]
+    )  # fmt: skip
+    return differences - levels, ends, float(level.HALF_LIVES_S[best])
 
 
-def _pool_centres(centres: FloatArray, spread: FloatArray, learned: IntArray, *, noise: FloatArray) -> None:
+def _pool_centres(
+    centres: FloatArray, spread: FloatArray, learned: IntArray, *, noise: FloatArray, pool: Pool
+) -> None:  # fmt: skip
     """Shrink every workload's centre to the fleet's; the fleet's own line gets a scale of how workloads differ, too."""
     known = learned > 0
-    if not known.any():
+
+    def typical() -> tuple[FloatArray, FloatArray, FloatArray] | None:
+        return (*median_mad(centres[known]), np.median(spread[known], axis=0)) if known.any() else None
+
+    found = pool.of("centres", typical)
+    if found is None:
         return
-    fleet, between = median_mad(centres[known])
-    within = np.median(spread[known], axis=0)
+    fleet, between, within = found
     centres[-1], spread[-1] = fleet, np.sqrt(within**2 + between**2)
     count = learned[:-1, None].astype(np.float64)
     own = np.where(known[:-1, None], centres[:-1], fleet)
@@ -208,70 +237,12 @@ def _pool_centres(centres: FloatArray, spread: FloatArray, learned: IntArray, *,
     centres[:-1] = (count * own + strength * fleet) / (count + strength)
 
 
-def _pool_spread(spread: FloatArray, learned: IntArray) -> None:
+def _pool_spread(spread: FloatArray, learned: IntArray, pool: Pool) -> None:
     """Shrink every workload's scale to the typical workload's."""
     known = learned > 0
-    if not known.any():
+    within = pool.of("spread", lambda: np.median(spread[known], axis=0) if known.any() else None)
+    if within is None:
         spread[:] = 1.0
         return
-    within = np.median(spread[known], axis=0)
     count = learned[:-1, None].astype(np.float64)
     spread[:-1] = np.sqrt((count * spread[:-1] ** 2 + K_FLEET_SCALE * within**2) / (count + K_FLEET_SCALE))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hours:
-    """The hours of one workload: centres, and how much weight each has against its parent's."""
-
-    of_slot: list[IntArray]
-    hour_apart: FloatArray  # (24, width), variance of the mixture of an hour and all hours
-    apart: FloatArray  # (slots, width)
-    centre: FloatArray  # (slots, width)
-
-    def scales(self, rest: FloatArray, days: IntArray, spread: FloatArray) -> FloatArray:
-        """Scale of each slot (slots, width), from what following left of the rows there and in the hours beside."""
-        count, hours = len(self.of_slot), calendar.HOURS
-        of_hour = [np.concatenate(self.of_slot[hour::hours]) for hour in range(hours)]
-        scale = np.empty((count, rest.shape[1]))
-        for hour in range(hours):
-            near = np.concatenate([of_hour[(hour + step) % hours] for step in (-1, 0, 1)])
-            parent = _mixed(rest[near], days[near], spread, self.hour_apart[hour], strength=K_TIME)
-            for slot in range(hour, count, hours):
-                near = around(self.of_slot, slot)
-                scale[slot] = _mixed(rest[near], days[near], parent, self.apart[slot], strength=K_SLOT_SCALE)
-        return scale
-
-
-def _mixed(rest: FloatArray, days: IntArray, parent: FloatArray, apart: FloatArray, *, strength: float) -> FloatArray:
-    """Own scale shrunk to the parent's, widened by how far the centres are apart."""
-    if len(rest) < FEWEST_NEAR:
-        return np.asarray(np.sqrt(parent**2 + apart))
-    hours = NEAR_HOURS * len(np.unique(days))
-    share = hours / (hours + strength)
-    return np.asarray(np.sqrt(share * median_mad(rest)[1] ** 2 + (1 - share) * parent**2 + apart))
-
-
-def _hours(values: FloatArray, slots: IntArray, days: IntArray, centre: FloatArray, count: int) -> _Hours:
-    """Centres of one workload's hours of the day and slots, each shrunk to the coarser one."""
-    of_slot, width = by_slot(slots, count), values.shape[1]
-    found = _Hours(
-        of_slot=of_slot, hour_apart=np.zeros((calendar.HOURS, width)), apart=np.zeros((count, width)),
-        centre=np.empty((count, width)),
-    )  # fmt: skip
-    for hour in range(calendar.HOURS):
-        here = np.concatenate(of_slot[hour :: calendar.HOURS])
-        found.hour_apart[hour], parent = _shrunk(values[here], days[here], centre)
-        for slot in range(hour, count, calendar.HOURS):
-            here = of_slot[slot]
-            found.apart[slot], found.centre[slot] = _shrunk(values[here], days[here], parent)
-    return found
-
-
-def _shrunk(values: FloatArray, days: IntArray, parent: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Variance of the mixture with the parent, and centre."""
-    if not len(values):
-        return np.zeros_like(parent), parent
-    own = np.median(values, axis=0)
-    weight = HOUR_WEIGHT * len(np.unique(days))
-    share = weight / (weight + K_TIME)
-    return share * (1 - share) * (own - parent) ** 2, share * own + (1 - share) * parent

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from baseline.detectors import codec, completeness, feedback
 from baseline.detectors.combine import named
-from baseline.detectors.edges import fit_edges, fresh_in_training
+from baseline.detectors.edges import News, fit_edges, fresh_in_training
 from baseline.detectors.edgeuse import EdgeUse, merged
 from baseline.detectors.fit import fit_horizon
 from baseline.detectors.fitted import FLEET_FILE, FittedSet, horizon_file, workload_arrays
@@ -145,15 +145,32 @@ def read_part(
 ) -> Lesson:  # fmt: skip
     """``read`` of some workloads: what one worker does."""
     ordered = sorted(workloads, key=lambda workload: workload.key)
-    lines = {workload: line for line, workload in enumerate(ordered)}
-    tables = {
+    tables = read_windows(history, ordered, recipe=recipe, since=since, until=until, exclude=exclude)
+    uses, labels = read_edges(history, ordered, since=since, until=until, exclude=exclude)
+    return Lesson(workloads=ordered, tables=tables, uses=uses, since=since, until=until, labels=labels)
+
+
+def read_windows(
+    history: History, workloads: Sequence[WorkloadId], *, recipe: Recipe, since: float, until: float,
+    exclude: Collection[Exclusion] = (),
+) -> dict[int, dict[int, WindowTable]]:  # fmt: skip
+    """Windows by horizon and line."""
+    return {
         horizon: {
             line: without(history.windows(workload, horizon_s=horizon, since=since, until=until), exclude)
-            for workload, line in lines.items()
+            for line, workload in enumerate(workloads)
         }
         for horizon in recipe.horizons_s
     }
-    parts: list[list[EdgeUse]] = [[] for _ in ordered]
+
+
+def read_edges(
+    history: History, workloads: Sequence[WorkloadId], *, since: float, until: float,
+    exclude: Collection[Exclusion] = (),
+) -> tuple[list[list[EdgeUse]], dict[WorkloadId, Labels]]:  # fmt: skip
+    """The uses of each workload, merged by far end, and its newest labels."""
+    lines = {workload: line for line, workload in enumerate(workloads)}
+    parts: list[list[EdgeUse]] = [[] for _ in workloads]
     labels: dict[WorkloadId, Labels] = {}
     # Edges are stored by the hour: the first one has usually begun before `since`, and `until` may lie within the last.
     for row in history.edges(since=since - since % HOUR_S, until=until):
@@ -163,9 +180,7 @@ def read_part(
             labels[row.workload] = row.local_labels
         if row.workload in lines and not _is_excluded(row.workload, row.hour, row.hour + HOUR_S, exclude):
             parts[lines[row.workload]].append(use_of(row.key, row.counts, seen=row.hour))
-    return Lesson(
-        workloads=ordered, tables=tables, uses=[merged(part) for part in parts], since=since, until=until, labels=labels
-    )
+    return [merged(part) for part in parts], labels
 
 
 def gathered(parts: Sequence[Lesson], *, since: float, until: float) -> Lesson:
@@ -231,12 +246,12 @@ def fit_lesson(
     metrics: dict[str, float] = dict(lesson.metrics)
     elder: Arrays | None = None
     groups = group_ids(lesson.workloads, lesson.labels)
-    given = _given(lesson, recipe)
+    given = given_features(lesson.workloads, lesson.uses, recipe)
     weights = feedback.packed([lesson.weights.get(workload, {}) for workload in lesson.workloads])
     for horizon in sorted(recipe.horizons_s):
         rows, settled = rows_of(lesson, horizon, calendar=recipe.calendar, groups=groups)
         metrics[f"h{horizon}.windows"] = float(len(rows))
-        if len(rows) < recipe.min_windows or _typical_windows(rows) < FEWEST_WINDOWS:
+        if not is_enough(rows, recipe):
             continue
         arrays = fit_horizon(
             rows,
@@ -259,9 +274,18 @@ def fit_lesson(
         files[horizon_file(horizon)] = codec.encode(arrays)
     if not files:
         raise GateRefused(f"fewer than {recipe.min_windows} windows at every horizon")
-    files[FLEET_FILE] = codec.encode(fleet_arrays(lesson, groups, recipe))
+    files[FLEET_FILE] = codec.encode(
+        fleet_arrays(lesson, groups, recipe, first_seen=first_seen(lesson), hours=hours_seen(lesson))
+    )
+    return manifest_of(lesson, files, recipe=recipe, now=now, data_hash=data_hash(lesson), metrics=metrics), files
+
+
+def manifest_of(
+    lesson: Lesson, files: Files, *, recipe: Recipe, now: float, data_hash: str, metrics: Mapping[str, float]
+) -> Manifest:
+    """What a set says of itself; its name follows from its bytes."""
     digests = {name: codec.sha256(payload) for name, payload in sorted(files.items())}
-    manifest = Manifest(
+    return Manifest(
         id=codec.set_id(digests, recipe.text, schema.hash()),
         format=FORMAT,
         schema_hash=schema.hash(),
@@ -269,29 +293,32 @@ def fit_lesson(
         created_at=now,
         trained_from=lesson.since,
         trained_until=lesson.until,
-        data_hash=_data_hash(lesson),
-        workloads=lines,
+        data_hash=data_hash,
+        workloads=len(lesson.workloads),
         files=digests,
-        metrics=metrics,
+        metrics=dict(metrics),
     )
-    return manifest, files
 
 
-def _given(lesson: Lesson, recipe: Recipe) -> npt.NDArray[np.bool_]:
+def given_features(
+    workloads: Sequence[WorkloadId], uses: Sequence[Sequence[EdgeUse]], recipe: Recipe
+) -> npt.NDArray[np.bool_]:
     """Which features each workload's log gives: see ``availability``."""
     facts = [
         availability.LogFacts.of(
             (use.key for use in own),
             is_windows=any(fnmatchcase(str(workload), pattern) for pattern in recipe.windows_nodes),
         )
-        for workload, own in zip(lesson.workloads, lesson.uses, strict=True)
+        for workload, own in zip(workloads, uses, strict=True)
     ]
     return availability.present([availability.absent(one) for one in facts])
 
 
-def fleet_arrays(lesson: Lesson, groups: IntArray, recipe: Recipe) -> dict[str, npt.NDArray[Any]]:
+def fleet_arrays(
+    lesson: Lesson, groups: IntArray, recipe: Recipe, *, first_seen: Sequence[float], hours: Sequence[int]
+) -> dict[str, npt.NDArray[Any]]:
     """What a set knows beside its horizons: workloads, their groups and how well they are known, and edges."""
-    first_seen, hours, chance = _first_seen(lesson), _hours(lesson), completeness.chances(lesson.uses)
+    chance = completeness.chances(lesson.uses)
     uses = lesson.uses
     if not recipe.is_mature:  # a whole observation period has no newcomers
         known = [
@@ -316,13 +343,13 @@ def opened(manifest: Manifest, files: Mapping[str, bytes]) -> FittedSet:
 
 
 def rows_of(
-    lesson: Lesson, horizon_s: int, *, calendar: Calendar, groups: IntArray | None = None
+    lesson: Lesson, horizon_s: int, *, calendar: Calendar, groups: IntArray | None = None, news: News | None = None
 ) -> tuple[Rows, npt.NDArray[np.bool_]]:
     """All windows of one horizon as rows in order of line and time, and which come after their workload's warm-up."""
     tables = {line: table for line, table in lesson.tables.get(horizon_s, {}).items() if len(table)}
     starts_by_line: dict[int, IntArray] = {line: table.starts for line, table in tables.items()}
     groups = group_ids(lesson.workloads, lesson.labels) if groups is None else groups
-    firsts = fresh_in_training(starts_by_line, horizon_s, lesson.uses, groups)
+    firsts = fresh_in_training(starts_by_line, horizon_s, lesson.uses, groups, news=news)
     starts = _joined([table.starts for table in tables.values()])
     rows = Rows(
         schema=schema.PRODUCT,
@@ -339,16 +366,19 @@ def rows_of(
     return rows, np.concatenate([np.zeros(0, dtype=np.bool_), *(firsts.settled[line] for line in tables)])
 
 
-def _typical_windows(rows: Rows) -> float:
-    """Median number of windows of a workload."""
-    return float(np.median(np.unique(rows.workloads, return_counts=True)[1]))
+def is_enough(rows: Rows, recipe: Recipe) -> bool:
+    """Whether a horizon can be fitted: windows of all workloads together, and of the typical one."""
+    if len(rows) < recipe.min_windows:
+        return False
+    return float(np.median(np.unique(rows.workloads, return_counts=True)[1])) >= FEWEST_WINDOWS
 
 
 def _joined(parts: Sequence[IntArray]) -> IntArray:
     return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
 
 
-def _first_seen(lesson: Lesson) -> list[float]:
+def first_seen(lesson: Lesson) -> list[float]:
+    """Start of each line's first window, the end of the interval where it has none."""
     found = []
     for line in range(len(lesson.workloads)):
         own = [tables[line] for tables in lesson.tables.values() if line in tables]
@@ -356,7 +386,7 @@ def _first_seen(lesson: Lesson) -> list[float]:
     return found
 
 
-def _hours(lesson: Lesson) -> list[int]:
+def hours_seen(lesson: Lesson) -> list[int]:
     """Hours of the clock in which each line has windows, by its horizon with most of them."""
     found = []
     for line in range(len(lesson.workloads)):
@@ -365,7 +395,8 @@ def _hours(lesson: Lesson) -> list[int]:
     return found
 
 
-def _data_hash(lesson: Lesson) -> str:
+def data_hash(lesson: Lesson) -> str:
+    """What was read, in 16 digits."""
     digest = hashlib.sha256()
     for workload in lesson.workloads:
         digest.update(workload.key.encode() + b"\n")

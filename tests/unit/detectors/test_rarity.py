@@ -10,7 +10,7 @@ import pytest
 from baseline.detectors import completeness, edges, rarity
 from baseline.detectors.edges import Edges
 from baseline.detectors.edgeuse import EdgeUse, days_of, merged
-from baseline.detectors.groups import group_ids, others_mean
+from baseline.detectors.groups import Sums, group_ids
 from baseline.domain.deviation import Maturity
 from baseline.domain.edge import Direction, EdgeKey, Peer, PeerKind
 from baseline.domain.units import DAY_S, HOUR_S
@@ -64,7 +64,9 @@ def test_clusters_never_share_a_group() -> None:
 def test_a_peers_mean_leaves_the_line_itself_out() -> None:
     """One loud workload must not be its own excuse."""
     groups = np.array([0, 0, 0, 1])
-    found = others_mean(np.array([9.0, 1.0, 1.0, 5.0]), groups, prior=2.0, strength=1.0)
+    lines = np.arange(4)
+    sums = Sums.of(np.array([9.0, 1.0, 1.0, 5.0]), groups, lines=lines)
+    found = sums.others_mean(groups, lines=lines, prior=2.0, strength=1.0)
     assert found.tolist() == [(1 + 1 + 2) / 3, (9 + 1 + 2) / 3, (9 + 1 + 2) / 3, 2.0]
 
 

@@ -167,3 +167,28 @@ def test_windows_of_a_confirmed_alert_never_teach(folder: Path, tmp_path: Path) 
     assert retrained(folder, tmp_path / "s2", "--report", str(reports[1]), "--books", url) == 0
     every, fewer = (json.loads(report.read_text(encoding="utf-8"))["h300.windows"] for report in reports)
     assert every - fewer == 6
+
+
+def test_shards_give_the_set_of_all_at_once_with_any_number_of_jobs(folder: Path, tmp_path: Path) -> None:
+    """Windows and edges read by workers of their own; the id of a set follows from its bytes."""
+    ids = set()
+    for name, more in {
+        "whole": (),
+        "one": ("--shards", "1"),
+        "three": ("--shards", "3"),
+        "jobs": ("--shards", "3", "--jobs", "2"),
+    }.items():
+        assert retrained(folder, tmp_path / name, *more) == 0
+        ids.add(FolderShelf(str(tmp_path / name)).resolve(Alias.CANDIDATE))
+    assert len(ids) == 1
+
+
+def test_a_sample_of_the_fleet_gives_another_set_that_passes_the_gate(folder: Path, tmp_path: Path) -> None:
+    """Three of four workloads speak for all."""
+    shelf = tmp_path / "shelf"
+    assert retrained(folder, shelf, "--shards", "2", "--sample", "3") == 0
+    candidate = FolderShelf(str(shelf)).resolve(Alias.CANDIDATE)
+    assert candidate is not None
+    assert retrained(folder, tmp_path / "whole") == 0
+    assert candidate != FolderShelf(str(tmp_path / "whole")).resolve(Alias.CANDIDATE)
+    assert promote.main([candidate, "--shelf", str(shelf), "--history", str(folder)]) == 0
