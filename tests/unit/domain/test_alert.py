@@ -173,7 +173,11 @@ CHANGED = (evidence(DB, is_new=False, share=0.8), evidence(BILLING, share=0.2))
     ("what", "later", "is_absorbed"),
     [
         ("another hour, its edges in another order", {"edges": (evidence(BILLING, share=0.9),)}, True),
-        ("an edge the alert did not name", {"edges": (evidence(WEB, share=0.9),)}, False),
+        (
+            "an edge the alert did not name",
+            {"edges": (evidence(Peer(PeerKind.ADDRESS, "", "203.0.113.9"), share=0.9),)},
+            False,
+        ),
         ("another family", {"families": (Family.FAN_OUT, Family.FAILURE)}, False),
         ("more unusual than what was told", {"p": 1e-8}, False),
         ("another rollout", {"rollout_at": ROLLED + 3600}, False),
