@@ -38,9 +38,9 @@ def _select_plain(held: FloatArray, count: int, rank: int) -> float:
             held[equal] = value
             equal += value <= pivot
         if rank < equal:
-            return pivot
+            return float(pivot)
         left = equal
-    return held[left]
+    return float(held[left])
 
 
 def _middle_plain(held: FloatArray, count: int) -> float:
@@ -52,7 +52,7 @@ def _middle_plain(held: FloatArray, count: int) -> float:
     lower = held[0]
     for at in range(1, rank):
         lower = max(lower, held[at])
-    return (lower + upper) / 2.0
+    return float((lower + upper) / 2.0)
 
 
 def _medians_plain(  # noqa: PLR0913, PLR0917 -- compiled: arrays, not objects

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
@@ -170,17 +170,31 @@ def read_edges(
 ) -> tuple[list[list[EdgeUse]], dict[WorkloadId, Labels]]:  # fmt: skip
     """The uses of each workload, merged by far end, and its newest labels."""
     lines = {workload: line for line, workload in enumerate(workloads)}
-    parts: list[list[EdgeUse]] = [[] for _ in workloads]
+    found: list[list[EdgeUse]] = [[] for _ in workloads]
     labels: dict[WorkloadId, Labels] = {}
-    # Edges are stored by the hour: the first one has usually begun before `since`, and `until` may lie within the last.
-    for row in history.edges(since=since - since % HOUR_S, until=until):
-        if not _was_used(row, since=since, until=until):
-            continue
-        if row.workload in lines and row.local_labels:
-            labels[row.workload] = row.local_labels
-        if row.workload in lines and not _is_excluded(row.workload, row.hour, row.hour + HOUR_S, exclude):
-            parts[lines[row.workload]].append(use_of(row.key, row.counts, seen=row.hour))
-    return [merged(part) for part in parts], labels
+    for begin, end in _days(since, until):  # a day at a time: the hours of a month are a hundred times their sum
+        parts: list[list[EdgeUse]] = [[] for _ in workloads]
+        for row in history.edges(since=begin, until=end):
+            if not _was_used(row, since=since, until=until):
+                continue
+            if row.workload in lines and row.local_labels:
+                labels[row.workload] = row.local_labels
+            if row.workload in lines and not _is_excluded(row.workload, row.hour, row.hour + HOUR_S, exclude):
+                parts[lines[row.workload]].append(use_of(row.key, row.counts, seen=row.hour))
+        found = [merged([*known, *part]) if part else known for known, part in zip(found, parts, strict=True)]
+    return found, labels
+
+
+def _days(since: float, until: float) -> Iterator[tuple[float, float]]:
+    """The interval in days of UTC.
+
+    Edges are stored by the hour: the first one has usually begun before ``since``, and ``until`` may lie in the last.
+    """
+    begin = since - since % HOUR_S
+    while begin < until:
+        end = min(begin - begin % DAY_S + DAY_S, until)
+        yield begin, end
+        begin = end
 
 
 def gathered(parts: Sequence[Lesson], *, since: float, until: float) -> Lesson:

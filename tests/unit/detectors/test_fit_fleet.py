@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from baseline.detectors import combine, fit
+from baseline.detectors import calibrate, combine, fit
 from baseline.detectors.fit import fit_horizon
 from baseline.detectors.pool import Pool
 from baseline.detectors.protocol import Arrays, Rows
@@ -65,7 +65,7 @@ def test_fewer_rows_move_the_tail_less_than_another_seed_does(monkeypatch: pytes
 
     def log_p(arrays: Arrays) -> float:
         lines = np.zeros(len(totals), dtype=np.int64)
-        return float(np.log(combine.calibrate.p_values(combine.under(arrays, "final"), lines, totals)).mean())
+        return float(np.log(calibrate.p_values(combine.under(arrays, "final"), lines, totals)).mean())
 
     assert not np.array_equal(every["final.tails"], some["final.tails"])
     assert abs(log_p(some) - log_p(every)) <= max(abs(log_p(other) - log_p(every)) for other in others)
