@@ -64,7 +64,7 @@ class Sums:
     def of(cls, values: FloatArray, groups: IntArray, *, lines: IntArray) -> Sums:
         """Over lines with these numbers in the fleet, ascending."""
         return cls(
-            of_group=np.bincount(groups, weights=values) if len(values) else np.zeros(1),
+            of_group=np.bincount(groups, weights=values).astype(np.float64) if len(values) else np.zeros(1),
             count=np.bincount(groups).astype(np.int64) if len(values) else np.zeros(1, dtype=np.int64),
             members=lines, values=values,
         )  # fmt: skip

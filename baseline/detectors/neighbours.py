@@ -87,8 +87,11 @@ def fit(rows: Rows, *, lines: int, pool: Pool | None = None) -> tuple[dict[str, 
         parts = [_sample(rows, own, most) for own in _by_line(rows, ordinary, lines)]
         bounds[1:] = np.cumsum([len(part) for part in parts])
         chosen = np.concatenate([chosen, *parts])
-        common = lambda: _sample(rows, ordinary, FLEET_MOST)  # noqa: E731
-        fleet, fleet_keys = pool.of("fleet", lambda: _picked(packed, keys, common()))
+
+        def common() -> tuple[npt.NDArray[np.int8], IntArray]:
+            return _picked(packed, keys, _sample(rows, ordinary, FLEET_MOST))
+
+        fleet, fleet_keys = pool.of("fleet", common)
         trust[:-1] = _trust(rows, np.diff(bounds), lines)
     in_own[chosen] = np.arange(len(chosen))
     in_fleet = _among(keys, fleet_keys)

@@ -54,7 +54,7 @@ def hourly(excess: FloatArray, places: IntArray, starts: IntArray) -> FloatArray
         return np.full(excess.shape[1], NEVER)
     cells = Cells(order=places[order], bounds=np.append(begins, len(order)))
     tops = medians.maxima(excess, cells)
-    return medians.medians(tops, Cells.whole(len(tops)), Groups.single(1))[0]
+    return np.asarray(medians.medians(tops, Cells.whole(len(tops)), Groups.single(1))[0], dtype=np.float64)
 
 
 def _recurring(excess: FloatArray, cells: Cells, days: IntArray, groups: Groups) -> FloatArray:

@@ -49,7 +49,7 @@ def test_half_of_a_step_is_followed_after_a_half_life() -> None:
         differences = np.full((steps + 1, 1), 0.5)
         where = np.zeros(steps + 1, dtype=np.int64)
         levels, _ = level.trace(
-            differences, np.ones_like(differences), where, horizon_s * np.arange(steps + 1),
+            differences, (np.ones((1, 1)), where), where, horizon_s * np.arange(steps + 1),
             np.ones(steps + 1, dtype=np.bool_), begins=np.zeros((1, 1)), share=level.gain(horizon_s, 4 * HOUR),
         )  # fmt: skip
         assert levels[-1, 0] == pytest.approx(0.25)
