@@ -46,8 +46,12 @@ def test_without_decisions_a_set_has_the_bytes_it_always_had() -> None:
 
 
 def test_a_weight_takes_evidence_of_its_own_workload_only() -> None:
-    """The total of a dismissed workload's windows falls, its neighbour's stays, in fit and judging alike."""
-    plain, weighed = train.opened(*fitted_files()), train.opened(*fitted_with({"web": {"voice:tail": 0.25}}))
+    """The total of a dismissed workload's windows falls, its neighbour's stays, in fit and judging alike.
+
+    Of the two distances the one that lost less is heard, so both are dismissed.
+    """
+    dismissed = {feedback.voice(name): 0.25 for name in combine.DISTANCES}
+    plain, weighed = train.opened(*fitted_files()), train.opened(*fitted_with({"web": dismissed}))
     rows, _ = train.rows_of(lesson(), 60, calendar=RECIPE.calendar)
     of_web = rows.workloads == plain.lines[workload("web")]
     before, after = (combine.judge(model.horizons[60], rows).total for model in (plain, weighed))
