@@ -28,6 +28,8 @@ SLIGHT, CARRIES = (
 )  # ...unless it carries this share: several slight oddities together may be far from all known
 RANGE_SCALES = 2.0  # expected range: centre +- 2 scales, about p5 to p95 with these heavy tails
 EDGES = 32
+MAIN_SHARE = 0.1  # of the deviation, from which on an edge is one of those that carry it
+QUIET_CONNECTIONS = 1.0  # a window, below which an edge is quiet at this hour
 UNUSUAL_NEW = 0.05  # p of so many new edges above which they are no reason
 _COUNTS_EDGES = ("peers_", "external_peers_", "ports_", "edges_", "namespaces_")
 
@@ -148,6 +150,7 @@ class Carrier:
     usual: float  # of what is counted, at this hour
     over: float  # what counts as its part of the deviation, not negative
     usual_connections: float
+    usual_bytes: float
     is_new: bool
     is_bytes: bool  # of all carriers of a window alike
 
@@ -188,11 +191,26 @@ def carriers(
                 usual=usual,
                 over=max(0.0, over),
                 usual_connections=float(share[0] * usual_connections),
+                usual_bytes=float(share[1] * usual_bytes),
                 is_new=key in new,
                 is_bytes=by_bytes,
             )
         )
     return tuple(found)
+
+
+def is_at_a_quiet_hour(carried: Sequence[Carrier]) -> bool:
+    """Whether what carries the deviation lies on edges that the baseline knows and that do nothing at this hour.
+
+    That is a fact beside the amount: a service that grows has more on the edges it uses, and pools that are opened
+    anew lie on edges whose bytes flow all the time.
+    """
+    whole = sum(carrier.over for carrier in carried)
+    main = [carrier for carrier in carried if carrier.over >= MAIN_SHARE * whole > 0]
+    return bool(main) and all(
+        not carrier.is_new and carrier.usual_connections < QUIET_CONNECTIONS and carrier.usual_bytes < schema.BYTES_UNIT
+        for carrier in main
+    )
 
 
 def evidence_edges(

@@ -22,7 +22,7 @@ from baseline.detectors.pool import Pool
 from baseline.detectors.protocol import UNKNOWN, Arrays, Rows
 from baseline.detectors.recurring import NEVER
 from baseline.detectors.robust import densest, median_mad
-from baseline.detectors.slots import by_slot, fold, slots_for
+from baseline.detectors.slots import by_slot, fold, slots_for, weekends
 from baseline.features import schema
 from baseline.features.availability import masked
 from baseline.features.schema import Schema
@@ -32,6 +32,7 @@ __all__ = ["KNEE", "NEVER", "expected", "fit", "fold", "followed", "residuals", 
 
 K_FLEET = 8.0  # most windows that the fleet's centre may weigh against a workload's own
 K_FLEET_SCALE = 240.0  # windows at which its own scale does
+NOT_FOLLOWED = -1  # a single weekend: its level would be taken over into Monday, and nothing says how far it should be
 RESIDUAL_LIMIT = 40.0  # residuals are clipped here; past it nothing more is learned from a number
 KNEE = 3.0  # residual given to anything up to the ceiling
 SHORT_DRIFT = 0.25  # scale added below a day of history, log units: how far a level may move by the next hours
@@ -206,10 +207,14 @@ def _followed_best(
     shares = [level.gain(spacing_s, half_life_s) for half_life_s in level.HALF_LIVES_S]
 
     def foretells_best() -> int:
+        if weekends(rows.slots, rows.days) == 1:
+            return NOT_FOLLOWED
         errors = level.foretold(differences, scale, rows.workloads, rows.starts, keep, begins=begins, shares=shares)
         return int(np.argmin(errors))
 
     best = pool.of("half life", foretells_best)
+    if best == NOT_FOLLOWED:
+        return differences, np.zeros_like(begins), 0.0
     levels, ends = level.trace(
         differences, scale, rows.workloads, rows.starts, keep, begins=begins, share=shares[best]
     )  # fmt: skip

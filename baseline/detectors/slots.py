@@ -21,6 +21,12 @@ def slots_for(span_s: float) -> int:
     return calendar.SLOTS if span_s >= WEEKS_FOR_HOURS_OF_WEEK * 7 * DAY_S - HOUR_S else BY_KIND_OF_DAY
 
 
+def weekends(slots: IntArray, days: IntArray) -> int:
+    """How many weekends the rows saw."""
+    weekend = days[slots // calendar.HOURS >= 5]
+    return len(np.unique((weekend - 1) // 7))  # day 1 of the calendar was a Monday
+
+
 def fold(slots: IntArray, count: int) -> IntArray:
     """Hours of the week → slots of a table with 1, 48 or 168 of them."""
     if count == calendar.SLOTS:

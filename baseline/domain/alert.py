@@ -55,7 +55,7 @@ class Alert:
     window_start: int  # of the first deviating window
     window_end: int  # of the first deviating window
     windows: int  # deviating windows merged
-    p: float  # the smallest
+    p: float  # of the window farthest past its threshold
     threshold: float
     sentence: str  # the one plain sentence of why
     reasons: tuple[Reason, ...]
@@ -207,12 +207,13 @@ def merged(alert: Alert, deviation: Deviation, *, sentence: str) -> Alert:
     """The alert with one more deviation. Idempotent: a window it already holds changes nothing."""
     if deviation.window_end <= alert.updated_at:
         return alert
-    stronger = deviation.p < alert.p
+    stronger = deviation.p / deviation.threshold < alert.p / alert.threshold  # windows of an hour have a larger one
     return replace(
         alert,
         updated_at=deviation.window_end,
         windows=alert.windows + 1,
-        p=min(alert.p, deviation.p),
+        p=deviation.p if stronger else alert.p,
+        threshold=deviation.threshold if stronger else alert.threshold,
         families=tuple(dict.fromkeys((*alert.families, *deviation.families))),
         sentence=sentence if stronger else alert.sentence,
         reasons=deviation.reasons[:REASONS_KEPT] if stronger else alert.reasons,

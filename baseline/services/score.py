@@ -250,6 +250,8 @@ def _deviation(
         tables=model.edges,
         line=line,
     )
+    if explain.is_at_a_quiet_hour(carried) and Family.TIMING not in found:
+        found = (*found, Family.TIMING)
     by_voice = {name: float(p[at]) for name, p in verdict.voices.items()}
     row = replace(rows.pick(np.array([at])), residuals=residuals[None, :])
     return Deviation(
