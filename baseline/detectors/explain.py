@@ -203,12 +203,15 @@ def is_at_a_quiet_hour(carried: Sequence[Carrier]) -> bool:
     """Whether what carries the deviation lies on edges that the baseline knows and that do nothing at this hour.
 
     That is a fact beside the amount: a service that grows has more on the edges it uses, and pools that are opened
-    anew lie on edges whose bytes flow all the time.
+    anew lie on edges whose bytes flow all the time. Only of what it starts itself: who calls it is its callers' doing.
     """
     whole = sum(carrier.over for carrier in carried)
     main = [carrier for carrier in carried if carrier.over >= MAIN_SHARE * whole > 0]
     return bool(main) and all(
-        not carrier.is_new and carrier.usual_connections < QUIET_CONNECTIONS and carrier.usual_bytes < schema.BYTES_UNIT
+        carrier.key.direction is Direction.EGRESS
+        and not carrier.is_new
+        and carrier.usual_connections < QUIET_CONNECTIONS
+        and carrier.usual_bytes < schema.BYTES_UNIT
         for carrier in main
     )
 

@@ -46,3 +46,8 @@ def test_weekends_are_counted_by_their_week() -> None:
         slots.weekends(calendar.slots(days[:many]), calendar.days(days[:many])) for many in (5, 6, 7, 12, 13, 15)
     ]
     assert counted == [0, 1, 1, 1, 2, 2]
+
+
+def test_who_is_called_at_a_quiet_hour_did_nothing_itself() -> None:
+    """Its callers are the ones to look at."""
+    assert not is_at_a_quiet_hour([replace(QUIET, key=KEY._replace(direction=Direction.INGRESS))])

@@ -24,7 +24,7 @@ def client(
     return Carrier(
         key=EdgeKey(direction, Peer(kind, "shop" if kind is PeerKind.WORKLOAD else "", name), 8080, "tcp"),
         amount=amount, past=past, usual=past * usual, over=max(0.0, amount - past * usual),
-        usual_connections=past * usual, is_new=is_new, is_bytes=False,
+        usual_connections=past * usual, usual_bytes=1000.0 * past * usual, is_new=is_new, is_bytes=False,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from tests.unit.services_score.making import T0, counts, edge, workload
 HORIZON = 3600
 WEB = workload("web")
 OPTIONS = JudgeOptions(horizons_s=(HORIZON,))
-DAYS = 10
+DAYS = 17  # two weekends: a history with a single one is not followed
 GROWTH = 1.5 ** (1 / 24)  # an hour
 UNTIL = T0 + DAYS * 86_400
 
