@@ -28,8 +28,7 @@ Mask = npt.NDArray[np.bool_]
 HELD_OUT = 0.25
 BLOCKS = 4
 SHORT_S = 12 * HOUR_S  # below: what lies far outside does not teach, up to FENCE_MOST of the rows
-# Four weeks of windows begin within less. Below: cross-fit in blocks, a quarter would be less than a week.
-LONG_S = 28 * DAY_S - HOUR_S
+LONG_S = 28 * DAY_S  # below: cross-fit in blocks, because a quarter would be less than a week to calibrate on
 TRIMMED = 0.002  # of the rows of a long history are taken for odd and do not teach
 FENCE = 6.0  # a short history drops what lies this many times the upper half's spread above the median...
 FENCE_LOWEST = 3.5  # ...nor what is less unusual than this

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from baseline.domain.units import DAY_S, HOUR_S
+from baseline.domain.units import DAY_S
 from baseline.features import calendar
 from baseline.features.table import IntArray
 
@@ -17,8 +17,7 @@ def slots_for(span_s: float) -> int:
     """How many slots a history of this length supports."""
     if span_s < SHORT_HISTORY_S:
         return 1
-    # The last window of four weeks begins a window before they are over.
-    return calendar.SLOTS if span_s >= WEEKS_FOR_HOURS_OF_WEEK * 7 * DAY_S - HOUR_S else BY_KIND_OF_DAY
+    return calendar.SLOTS if span_s >= WEEKS_FOR_HOURS_OF_WEEK * 7 * DAY_S else BY_KIND_OF_DAY
 
 
 def weekends(slots: IntArray, days: IntArray) -> int:
