@@ -68,7 +68,7 @@ def test_a_changed_mind_takes_the_former_lesson_back(books: Books) -> None:
 
 def test_an_alert_that_knows_no_voices_teaches_no_weight(books: Books) -> None:
     """Those of before voices were kept."""
-    books.alerts.put(an_alert(50))
+    books.alerts.put(an_alert(50, voices=()))
     decide.dismiss(books, an_alert(50).id, by="ada", now=T0)
     assert books.weightings.newest(GROUP) is None
 
