@@ -15,12 +15,12 @@ from baseline.adapters.history import ParquetHistory
 from baseline.adapters.shelf import FolderShelf
 from baseline.detectors.fitted import FittedSet
 from baseline.domain.errors import BaselineError
-from baseline.domain.modelset import Alias
 from baseline.features import schema
 from baseline.services.card import card
 from baseline.services.promote import judged
 from baseline.services.score import JudgeOptions
 from baseline.services.train import Recipe
+from pipelines._sets import named
 
 OK, FAILED = 0, 1
 
@@ -37,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         shelf = FolderShelf(args.shelf)
-        set_id = shelf.resolve(Alias(args.id)) if args.id in {alias.value for alias in Alias} else args.id
-        model = FittedSet.load(shelf.open(set_id or ""), shelf.manifest(set_id or ""))
+        set_id = named(args.id, shelf)
+        model = FittedSet.load(shelf.open(set_id), shelf.manifest(set_id))
         history = ParquetHistory(args.history, schema_hash=schema.hash()) if args.history else None
         recipe = Recipe.parse(model.manifest.recipe)
         options = JudgeOptions(alerts_per_week=args.alerts_per_week, horizons_s=recipe.horizons_s)

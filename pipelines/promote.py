@@ -14,14 +14,14 @@ from pathlib import Path
 
 from baseline.adapters.history import ParquetHistory
 from baseline.adapters.shelf import FolderShelf
-from baseline.domain.errors import BaselineError, GateRefused, NotFound
-from baseline.domain.modelset import Alias
+from baseline.domain.errors import BaselineError, GateRefused
 from baseline.features import schema
 from baseline.services.promote import promote, roll_back
 from baseline.services.score import JudgeOptions
 from baseline.services.train import Recipe
 from pipelines import _shadow
 from pipelines._report import write_json
+from pipelines._sets import named
 
 OK, FAILED, REFUSED = 0, 1, 3
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             now, before = roll_back(shelf=shelf)
             print(f"current is now {now}, previous {before}")
             return OK
-        set_id = _named(args.id, shelf)
+        set_id = named(args.id, shelf)
         recipe = Recipe.parse(shelf.manifest(set_id).recipe)
         options = JudgeOptions(alerts_per_week=args.alerts_per_week, horizons_s=recipe.horizons_s)
         beside = None
@@ -77,16 +77,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.report, {"id": set_id, **asdict(found), "shadow": None if beside is None else _shadow.plain(beside)}
         )
     return OK
-
-
-def _named(name: str, shelf: FolderShelf) -> str:
-    """The id an alias stands for, or the id itself."""
-    if name not in {alias.value for alias in Alias}:
-        return name
-    found = shelf.resolve(Alias(name))
-    if found is None:
-        raise NotFound("model set", name)
-    return found
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from baseline.domain.errors import NotFound
 from baseline.domain.modelset import Alias
-from pipelines import promote
+from pipelines import _sets, promote
 
 
 class Shelf:
@@ -25,14 +25,14 @@ class Shelf:
 def test_an_alias_stands_for_its_set(alias: Alias) -> None:
     """Each of them, so that a former current can be promoted back by the name `previous`."""
     shelf = Shelf(**{alias.value: "0123456789abcdef"})
-    assert promote._named(alias.value, shelf) == "0123456789abcdef"  # type: ignore[arg-type]  # as much of a shelf as is asked
+    assert _sets.named(alias.value, shelf) == "0123456789abcdef"  # type: ignore[arg-type]  # as much of a shelf as is asked
     with pytest.raises(NotFound, match=alias.value):
-        promote._named(alias.value, Shelf())  # type: ignore[arg-type]  # as above
+        _sets.named(alias.value, Shelf())  # type: ignore[arg-type]  # as above
 
 
 def test_any_other_name_is_an_id() -> None:
     """The shelf says whether it is there."""
-    assert promote._named("0123456789abcdef", Shelf()) == "0123456789abcdef"  # type: ignore[arg-type]  # as above
+    assert _sets.named("0123456789abcdef", Shelf()) == "0123456789abcdef"  # type: ignore[arg-type]  # as above
 
 
 @pytest.mark.parametrize("name", ["candidate", "current", "previous", "nonsense", "../../etc"])
